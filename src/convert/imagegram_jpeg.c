@@ -1,0 +1,478 @@
+
+/*
+ * JPEG by libjpeg, which shrinks while it decodes.  A file that is cut off or
+ * damaged is refused: libjpeg would paint the rest gray.
+ *
+ * libjpeg ends the process on errors; here it jumps back.  What is changed
+ * between setjmp() and longjmp() lives in imagegram_jpeg_t.
+ */
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+#include "../parse/imagegram_bytes.h"
+#include "../parse/imagegram_header.h"
+#include "imagegram_decode.h"
+#include "imagegram_jpeg_meta.h"
+
+
+/* of a file in several scans, such as a progressive one */
+#define IMAGEGRAM_JPEG_SCANS         32
+#define IMAGEGRAM_JPEG_SCAN_PIXELS   1500000000
+#define IMAGEGRAM_JPEG_COEFFICIENTS  (448 * 1024 * 1024)    /* bytes */
+
+/* some cameras pad the end of the pixels */
+#define IMAGEGRAM_JPEG_PADDING       64     /* bytes */
+
+
+typedef struct {
+    struct jpeg_decompress_struct  cinfo;
+    struct jpeg_error_mgr          errors;
+    struct jpeg_source_mgr         src;
+    struct jpeg_progress_mgr       progress;
+    jmp_buf                        jump;
+
+    imagegram_input_t             *in;
+    imagegram_picture_t           *picture;
+    imagegram_jpeg_meta_t          meta;
+    unsigned char                 *row;
+    imagegram_reason_e             reason;  /* why it jumped */
+} imagegram_jpeg_t;
+
+
+static imagegram_reason_e imagegram_jpeg_run(imagegram_jpeg_t *jpeg);
+static imagegram_reason_e imagegram_jpeg_limits(imagegram_jpeg_t *jpeg);
+static imagegram_reason_e imagegram_jpeg_begin(imagegram_jpeg_t *jpeg);
+static void imagegram_jpeg_rows(imagegram_jpeg_t *jpeg);
+static boolean imagegram_jpeg_marker(j_decompress_ptr cinfo);
+static void imagegram_jpeg_read(j_decompress_ptr cinfo, unsigned char *dst,
+    size_t n);
+static void imagegram_jpeg_nothing(j_decompress_ptr cinfo);
+static boolean imagegram_jpeg_fill(j_decompress_ptr cinfo);
+static void imagegram_jpeg_take(imagegram_jpeg_t *jpeg);
+static void imagegram_jpeg_skip(j_decompress_ptr cinfo, long n);
+static void imagegram_jpeg_progress(j_common_ptr cinfo);
+static void imagegram_jpeg_error(j_common_ptr cinfo);
+static void imagegram_jpeg_message(j_common_ptr cinfo, int level);
+static void imagegram_jpeg_output(j_common_ptr cinfo);
+static void imagegram_jpeg_fail(imagegram_jpeg_t *jpeg,
+    imagegram_reason_e reason) __attribute__((noreturn));
+
+
+imagegram_reason_e
+imagegram_jpeg_decode(imagegram_input_t *in, imagegram_picture_t *p)
+{
+    imagegram_jpeg_t   *jpeg;
+    imagegram_reason_e  rc;
+
+    jpeg = calloc(1, sizeof(imagegram_jpeg_t));
+    if (jpeg == NULL) {
+        return IMAGEGRAM_MEMORY;
+    }
+
+    jpeg->in = in;
+    jpeg->picture = p;
+    jpeg->meta.orientation = 1;
+
+    rc = imagegram_jpeg_run(jpeg);
+
+    jpeg_destroy_decompress(&jpeg->cinfo);
+    imagegram_jpeg_meta_free(&jpeg->meta);
+    free(jpeg->row);
+    free(jpeg);
+
+    return (rc == IMAGEGRAM_OK) ? imagegram_picture_end(p) : rc;
+}
+
+
+static imagegram_reason_e
+imagegram_jpeg_run(imagegram_jpeg_t *jpeg)
+{
+    imagegram_reason_e              rc;
+    struct jpeg_decompress_struct  *cinfo;
+
+    cinfo = &jpeg->cinfo;
+
+    /* jpeg_create_decompress() may fail too, and keeps these two */
+
+    cinfo->client_data = jpeg;
+    cinfo->err = jpeg_std_error(&jpeg->errors);
+    jpeg->errors.error_exit = imagegram_jpeg_error;
+    jpeg->errors.emit_message = imagegram_jpeg_message;
+    jpeg->errors.output_message = imagegram_jpeg_output;
+
+    if (setjmp(jpeg->jump) != 0) {
+        return jpeg->reason;
+    }
+
+    jpeg_create_decompress(cinfo);
+
+    cinfo->mem->max_memory_to_use = IMAGEGRAM_JPEG_COEFFICIENTS;
+
+    jpeg->progress.progress_monitor = imagegram_jpeg_progress;
+    cinfo->progress = &jpeg->progress;
+
+    jpeg->src.init_source = imagegram_jpeg_nothing;
+    jpeg->src.fill_input_buffer = imagegram_jpeg_fill;
+    jpeg->src.skip_input_data = imagegram_jpeg_skip;
+    jpeg->src.resync_to_restart = jpeg_resync_to_restart;
+    jpeg->src.term_source = imagegram_jpeg_nothing;
+    imagegram_jpeg_take(jpeg);
+    cinfo->src = &jpeg->src;
+
+    jpeg_set_marker_processor(cinfo, JPEG_APP0 + 1, imagegram_jpeg_marker);
+    jpeg_set_marker_processor(cinfo, JPEG_APP0 + 2, imagegram_jpeg_marker);
+
+    (void) jpeg_read_header(cinfo, TRUE);
+
+    rc = imagegram_jpeg_limits(jpeg);
+    if (rc != IMAGEGRAM_OK) {
+        return rc;
+    }
+
+    rc = imagegram_jpeg_begin(jpeg);
+    if (rc != IMAGEGRAM_OK) {
+        return rc;
+    }
+
+    imagegram_jpeg_rows(jpeg);
+
+    return IMAGEGRAM_OK;
+}
+
+
+static imagegram_reason_e
+imagegram_jpeg_limits(imagegram_jpeg_t *jpeg)
+{
+    int                             i;
+    uint64_t                        blocks, wide, high;
+    imagegram_reason_e              rc;
+    jpeg_component_info            *c;
+    struct jpeg_decompress_struct  *cinfo;
+
+    cinfo = &jpeg->cinfo;
+
+    rc = imagegram_header_limits(cinfo->image_width, cinfo->image_height,
+                                 jpeg->picture->job->max_image_pixels);
+    if (rc != IMAGEGRAM_OK) {
+        return rc;
+    }
+
+    if (cinfo->arith_code
+        || (cinfo->num_components != 1 && cinfo->num_components != 3
+            && cinfo->num_components != 4))
+    {
+        return IMAGEGRAM_DECODE;
+    }
+
+    if (!jpeg_has_multiple_scans(cinfo)) {
+        return IMAGEGRAM_OK;
+    }
+
+    /* all coefficients will be held, padded to whole MCUs */
+
+    blocks = 0;
+
+    for (i = 0; i < cinfo->num_components; i++) {
+        c = &cinfo->comp_info[i];
+
+        wide = c->width_in_blocks + (unsigned) c->h_samp_factor - 1;
+        high = c->height_in_blocks + (unsigned) c->v_samp_factor - 1;
+        blocks += wide * high;
+    }
+
+    return (blocks > IMAGEGRAM_JPEG_COEFFICIENTS / sizeof(JBLOCK))
+           ? IMAGEGRAM_COMPLEXITY : IMAGEGRAM_OK;
+}
+
+
+static imagegram_reason_e
+imagegram_jpeg_begin(imagegram_jpeg_t *jpeg)
+{
+    imagegram_source_t              s;
+    imagegram_reason_e              rc;
+    struct jpeg_decompress_struct  *cinfo;
+
+    cinfo = &jpeg->cinfo;
+
+    memset(&s, 0, sizeof(imagegram_source_t));
+
+    s.orientation = jpeg->meta.orientation;
+
+    cinfo->scale_denom = 8;
+    cinfo->scale_num = imagegram_picture_eighths(jpeg->picture,
+                           cinfo->image_width, cinfo->image_height,
+                           s.orientation);
+    cinfo->dct_method = JDCT_ISLOW;
+
+    switch (cinfo->num_components) {
+
+    case 1:
+        cinfo->out_color_space = JCS_GRAYSCALE;
+        s.samples = IMAGEGRAM_SAMPLES_GRAY;
+        break;
+
+    case 3:
+        cinfo->out_color_space = JCS_RGB;
+        s.samples = IMAGEGRAM_SAMPLES_RGB;
+        break;
+
+    default:
+        cinfo->out_color_space = JCS_CMYK;
+        s.samples = cinfo->saw_Adobe_marker ? IMAGEGRAM_SAMPLES_CMYK_REV
+                                            : IMAGEGRAM_SAMPLES_CMYK;
+    }
+
+    if (imagegram_jpeg_meta_icc(&jpeg->meta, &s.icc, &s.icc_len) != 0) {
+        return IMAGEGRAM_MEMORY;
+    }
+
+    (void) jpeg_start_decompress(cinfo);
+
+    s.width = cinfo->output_width;
+    s.height = cinfo->output_height;
+
+    rc = imagegram_picture_begin(jpeg->picture, &s);
+    if (rc != IMAGEGRAM_OK) {
+        return rc;
+    }
+
+    jpeg->row = malloc((size_t) cinfo->output_width
+                       * (size_t) cinfo->output_components);
+
+    return (jpeg->row == NULL) ? IMAGEGRAM_MEMORY : IMAGEGRAM_OK;
+}
+
+
+static void
+imagegram_jpeg_rows(imagegram_jpeg_t *jpeg)
+{
+    uint32_t                        y;
+    struct jpeg_decompress_struct  *cinfo;
+
+    cinfo = &jpeg->cinfo;
+
+    while (cinfo->output_scanline < cinfo->output_height) {
+        y = cinfo->output_scanline;
+
+        (void) jpeg_read_scanlines(cinfo, &jpeg->row, 1);
+
+        imagegram_picture_row(jpeg->picture, y, jpeg->row);
+    }
+
+    /* reads up to the end of the image, which must be there */
+
+    (void) jpeg_finish_decompress(cinfo);
+}
+
+
+/* APP1, where EXIF is, and APP2, where profiles are */
+
+static boolean
+imagegram_jpeg_marker(j_decompress_ptr cinfo)
+{
+    size_t             n;
+    unsigned char      size[2];
+    imagegram_jpeg_t  *jpeg;
+
+    jpeg = cinfo->client_data;
+
+    imagegram_jpeg_read(cinfo, size, 2);
+
+    n = imagegram_get_be16(size);
+
+    if (n < 2) {
+        imagegram_jpeg_fail(jpeg, IMAGEGRAM_DECODE);
+    }
+
+    n -= 2;
+
+    imagegram_jpeg_read(cinfo, jpeg->meta.segment, n);
+
+    if (imagegram_jpeg_meta_segment(&jpeg->meta, n) != 0) {
+        imagegram_jpeg_fail(jpeg, IMAGEGRAM_MEMORY);
+    }
+
+    return TRUE;
+}
+
+
+static void
+imagegram_jpeg_read(j_decompress_ptr cinfo, unsigned char *dst, size_t n)
+{
+    size_t                   k;
+    struct jpeg_source_mgr  *src;
+
+    src = cinfo->src;
+
+    while (n != 0) {
+        if (src->bytes_in_buffer == 0) {
+            (void) imagegram_jpeg_fill(cinfo);
+        }
+
+        k = (n < src->bytes_in_buffer) ? n : src->bytes_in_buffer;
+        memcpy(dst, src->next_input_byte, k);
+
+        src->next_input_byte += k;
+        src->bytes_in_buffer -= k;
+        dst += k;
+        n -= k;
+    }
+}
+
+
+static void
+imagegram_jpeg_nothing(j_decompress_ptr cinfo)
+{
+    (void) cinfo;
+}
+
+
+static boolean
+imagegram_jpeg_fill(j_decompress_ptr cinfo)
+{
+    imagegram_jpeg_t  *jpeg;
+
+    jpeg = cinfo->client_data;
+
+    if (imagegram_input_fill(jpeg->in) != 0) {
+        imagegram_jpeg_fail(jpeg, IMAGEGRAM_DECODE);
+    }
+
+    imagegram_jpeg_take(jpeg);
+
+    return TRUE;
+}
+
+
+/* libjpeg reads from the input's own buffer */
+
+static void
+imagegram_jpeg_take(imagegram_jpeg_t *jpeg)
+{
+    jpeg->src.next_input_byte = jpeg->in->pos;
+    jpeg->src.bytes_in_buffer = (size_t) (jpeg->in->last - jpeg->in->pos);
+
+    jpeg->in->pos = jpeg->in->last;
+}
+
+
+static void
+imagegram_jpeg_skip(j_decompress_ptr cinfo, long n)
+{
+    size_t             left;
+    imagegram_jpeg_t  *jpeg;
+
+    if (n <= 0) {
+        return;
+    }
+
+    jpeg = cinfo->client_data;
+    left = cinfo->src->bytes_in_buffer;
+
+    if ((size_t) n <= left) {
+        cinfo->src->next_input_byte += n;
+        cinfo->src->bytes_in_buffer -= (size_t) n;
+        return;
+    }
+
+    cinfo->src->bytes_in_buffer = 0;
+
+    if (imagegram_input_skip(jpeg->in, (uint64_t) n - left) != 0) {
+        imagegram_jpeg_fail(jpeg, IMAGEGRAM_DECODE);
+    }
+}
+
+
+/* called for each piece of work, so also for each of a million scans */
+
+static void
+imagegram_jpeg_progress(j_common_ptr common)
+{
+    int                scans;
+    uint64_t           pixels;
+    j_decompress_ptr   cinfo;
+
+    cinfo = (j_decompress_ptr) common;
+
+    scans = cinfo->input_scan_number;
+    pixels = (uint64_t) cinfo->image_width * cinfo->image_height;
+
+    if (scans > IMAGEGRAM_JPEG_SCANS
+        || (scans > 1
+            && pixels * (unsigned) scans > IMAGEGRAM_JPEG_SCAN_PIXELS))
+    {
+        imagegram_jpeg_fail(common->client_data, IMAGEGRAM_COMPLEXITY);
+    }
+}
+
+
+static void
+imagegram_jpeg_error(j_common_ptr cinfo)
+{
+    imagegram_reason_e  reason;
+
+    switch (cinfo->err->msg_code) {
+
+    case JERR_OUT_OF_MEMORY:
+        reason = IMAGEGRAM_MEMORY;
+        break;
+
+    case JERR_NO_BACKING_STORE:
+        reason = IMAGEGRAM_COMPLEXITY;
+        break;
+
+    default:
+        reason = IMAGEGRAM_DECODE;
+    }
+
+    imagegram_jpeg_fail(cinfo->client_data, reason);
+}
+
+
+/* level -1 is a warning: the data is damaged, libjpeg would go on */
+
+static void
+imagegram_jpeg_message(j_common_ptr cinfo, int level)
+{
+    if (level >= 0) {
+        return;
+    }
+
+    switch (cinfo->err->msg_code) {
+
+    case JWRN_ADOBE_XFORM:
+    case JWRN_JFIF_MAJOR:
+        return;
+
+    case JWRN_EXTRANEOUS_DATA:
+        if (cinfo->err->msg_parm.i[0] <= IMAGEGRAM_JPEG_PADDING) {
+            return;
+        }
+
+        break;
+    }
+
+    imagegram_jpeg_fail(cinfo->client_data, IMAGEGRAM_DECODE);
+}
+
+
+static void
+imagegram_jpeg_output(j_common_ptr cinfo)
+{
+    (void) cinfo;
+}
+
+
+static void
+imagegram_jpeg_fail(imagegram_jpeg_t *jpeg, imagegram_reason_e reason)
+{
+    jpeg->reason = jpeg->in->failed ? IMAGEGRAM_INTERNAL : reason;
+
+    longjmp(jpeg->jump, 1);
+}
