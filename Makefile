@@ -1,0 +1,133 @@
+# make              build/ngx_http_imagegram_module.so, build/imagegram-convert
+# make install      both, where nginx looks for them (DESTDIR is honoured)
+# make run          script/run
+# make test         script/test
+# make bench        figures on the event loop, requests, memory
+# make fuzz         each parser under libFuzzer, FUZZ_SECONDS=60 each
+# make check        formatting and static analysis
+# make clean
+#
+# SANITIZE=address builds into build/asan, under AddressSanitizer and UBSan.
+# NGX_SRC=... takes other nginx sources than those of Debian's nginx-dev;
+# NGX_FLAGS=... are configure's arguments then.
+
+NGX_SRC =	/usr/share/nginx/src
+NGX_FLAGS =	--with-compat --with-threads
+
+BUILD =		$(CURDIR)/build
+CC_OPT =	-g -O2 -fPIC -fstack-protector-strong -Wformat \
+		-Werror=format-security -D_FORTIFY_SOURCE=2
+LD_OPT =	-Wl,-z,relro -Wl,-z,now
+
+ifeq ($(SANITIZE),address)
+BUILD =		$(CURDIR)/build/asan
+CC_OPT =	-g -O1 -fPIC -fno-omit-frame-pointer \
+		-fsanitize=address,undefined
+LD_OPT =	-fsanitize=address,undefined
+endif
+
+MODULE =	$(BUILD)/ngx_http_imagegram_module.so
+CONVERTER =	$(BUILD)/imagegram-convert
+
+NGX_SBIN =	/usr/sbin/nginx
+MODULES_PATH =	$(shell $(NGX_SBIN) -V 2>&1 \
+		| sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p')
+AVAILABLE =	/usr/share/nginx/modules-available
+
+# as compiled into the module, see config
+IMAGEGRAM_CONVERTER ?=	/usr/lib/nginx/imagegram-convert
+export IMAGEGRAM_CONVERTER
+
+
+.PHONY:		all install run test bench fuzz check clean
+
+all:		$(BUILD)/Makefile
+	@$(MAKE) -s -f $(BUILD)/Makefile -C $(NGX_SRC) modules
+
+
+# conf_flags, a bash array, is how Debian's own nginx was configured.  The
+# sanitizers' leak check would fail the programs that configure tries out.
+
+$(BUILD)/Makefile:	config config.make Makefile
+	@mkdir -p $(BUILD)
+	@cd $(NGX_SRC) && bash -c ' \
+		if test -f conf_flags; then . ./conf_flags; \
+		else NGX_CONF_FLAGS=( $(NGX_FLAGS) ); fi; \
+		ASAN_OPTIONS=detect_leaks=0 ./configure \
+			"$${NGX_CONF_FLAGS[@]}" \
+			--with-cc="$(CC)" \
+			--with-cc-opt="$(CC_OPT)" \
+			--with-ld-opt="$(LD_OPT)" \
+			--add-dynamic-module="$(CURDIR)" \
+			--builddir="$(BUILD)"' > $(BUILD)/configure.log \
+		|| { rm -f $@; tail -n 3 $(BUILD)/configure.log; exit 1; }
+
+
+# the snippet is what Debian's module packages have: linked to from
+# /etc/nginx/modules-enabled it loads the module
+
+install:	all
+	install -D -m 644 $(MODULE) $(DESTDIR)$(MODULES_PATH)/$(notdir $(MODULE))
+	install -D -m 755 $(CONVERTER) $(DESTDIR)$(IMAGEGRAM_CONVERTER)
+	if test -d /etc/nginx/modules-enabled; then \
+		mkdir -p $(DESTDIR)$(AVAILABLE); \
+		echo "load_module modules/$(notdir $(MODULE));" \
+			> $(DESTDIR)$(AVAILABLE)/mod-http-imagegram.conf; \
+	fi
+
+run:
+	@script/run
+
+test:
+	@script/test
+
+bench:		all
+	@bench/run
+
+
+# unit tests that print TAP, and fuzzers, against the real files
+
+PARSE =		$(wildcard src/parse/*.c)
+HEADERS =	$(wildcard src/parse/*.h)
+STRICT =	-g -Wall -Wextra -Werror -Isrc/parse
+
+UNITS =		$(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*.c))
+FUZZERS =	$(patsubst t/fuzz/%.c,build/fuzz/%,$(wildcard t/fuzz/*.c))
+FUZZ_SECONDS =	60
+
+.PHONY:		unit
+
+unit:		$(UNITS)
+
+$(BUILD)/unit/%:	t/unit/%.c $(PARSE) $(HEADERS)
+	@mkdir -p $(@D)
+	@$(CC) $(STRICT) $(CC_OPT) -o $@ $< $(PARSE) $(LD_OPT)
+
+build/fuzz/%:	t/fuzz/%.c $(PARSE) $(HEADERS)
+	@mkdir -p $(@D)
+	clang $(STRICT) -O1 -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $< $(PARSE) -lcjson
+
+fuzz:
+	@script/install-packages check
+	@$(MAKE) -s $(FUZZERS)
+	@for name in $(notdir $(FUZZERS)); do \
+		corpus=build/corpus/$$name; \
+		seeds=t/fuzz/seeds/$$name; \
+		dict=t/fuzz/$$name.dict; \
+		mkdir -p $$corpus; \
+		echo "$$name: $(FUZZ_SECONDS) s"; \
+		build/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) \
+			-verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=$$corpus- \
+			$$(test ! -f $$dict || echo -dict=$$dict) \
+			$$corpus $$(test ! -d $$seeds || echo $$seeds) \
+			|| exit 1; \
+	done
+
+
+check:		all
+	@script/check
+
+clean:
+	rm -rf build

@@ -1,0 +1,36 @@
+-- KEYS  feed, seq, cards, post
+-- ARGV  PostID, author (as text), format of the original,
+--       the card's head before and behind the timestamp, the card's tail
+-- gives the card; "exists" if there is such a post (a PostID is never used
+-- twice), "full" if there are no sequence numbers left
+
+if redis.call('EXISTS', KEYS[4]) == 1 then
+    return redis.error_reply('ERR exists')
+end
+
+local seq = tonumber(redis.call('GET', KEYS[2]) or 0)
+
+if seq >= 536870911 then
+    return redis.error_reply('ERR full')
+end
+
+seq = redis.call('INCR', KEYS[2])
+
+local post = {
+    head = ARGV[4] .. redis.call('TIME')[1] .. ARGV[5],
+    tail = ARGV[6],
+    version = '0',
+    count = '0',
+    newest = '',
+    second = ''
+}
+
+local text = card(post)
+
+redis.call('HSET', KEYS[4], 'author', ARGV[2], 'format', ARGV[3],
+           'head', post.head, 'tail', post.tail, 'version', 0, 'count', 0,
+           'comments', 0, 'newest', '', 'second', '')
+redis.call('HSET', KEYS[3], ARGV[1], text)
+redis.call('ZADD', KEYS[1], seq, ARGV[1])
+
+return text

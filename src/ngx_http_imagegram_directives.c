@@ -1,0 +1,337 @@
+
+/*
+ * The directives that need more than one of nginx's own setters.
+ */
+
+#include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_conf.h"
+#include "ngx_http_imagegram_router.h"
+
+
+char *
+ngx_http_imagegram_conf_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_imagegram_loc_conf_t *ilcf = conf;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (ilcf->enable != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->exact_match || clcf->named
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+       )
+    {
+        return "needs a prefix location: \"location / {...}\", "
+               "\"location /api/v1/ {...}\"";
+    }
+
+    if (clcf->handler) {
+        return "stands beside another handler of the same location";
+    }
+
+    ilcf->enable = 1;
+    clcf->handler = ngx_http_imagegram_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_imagegram_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_imagegram_loc_conf_t *ilcf = conf;
+
+    char                             *rv;
+    ngx_http_imagegram_redis_t      **redis;
+    ngx_http_imagegram_main_conf_t   *mcf;
+
+    if (ilcf->redis) {
+        return "is duplicate";
+    }
+
+    rv = ngx_http_imagegram_redis_parse(cf, &ilcf->redis);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_imagegram_module);
+
+    redis = ngx_array_push(&mcf->redis);
+    if (redis == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *redis = ilcf->redis;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_imagegram_conf_storage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_imagegram_loc_conf_t *ilcf = conf;
+
+    ngx_str_t  *value;
+
+    if (ilcf->storage) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    ilcf->storage = ngx_pcalloc(cf->pool,
+                                sizeof(ngx_http_imagegram_storage_t));
+    if (ilcf->storage == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ilcf->storage->path = value[1];
+
+    if (ngx_http_imagegram_storage_init(cf, ilcf->storage) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_imagegram_conf_converters(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_imagegram_loc_conf_t *ilcf = conf;
+
+    if (ilcf->converters) {
+        return "is duplicate";
+    }
+
+    return ngx_http_imagegram_converters_parse(cf, &ilcf->converters);
+}
+
+
+char *
+ngx_http_imagegram_conf_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_imagegram_loc_conf_t *ilcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (ilcf->user != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        ilcf->user = NULL;
+        return NGX_CONF_OK;
+    }
+
+    ilcf->user = ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (ilcf->user == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value[1];
+    ccv.complex_value = ilcf->user;
+
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ilcf->user->lengths == NULL) {
+        return "has no variable in its value: everybody would be the same "
+               "author";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* Origins as browsers send them (RFC 6454): scheme, host, maybe port. */
+
+char *
+ngx_http_imagegram_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_imagegram_loc_conf_t *ilcf = conf;
+
+    u_char      *p, *last;
+    ngx_str_t   *value, *origin;
+    ngx_uint_t   i;
+
+    if (ilcf->allow_origin != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        ilcf->allow_origin = NULL;
+        return NGX_CONF_OK;
+    }
+
+    ilcf->allow_origin = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                          sizeof(ngx_str_t));
+    if (ilcf->allow_origin == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        last = value[i].data + value[i].len;
+        p = ngx_strlcasestrn(value[i].data, last, (u_char *) "://", 3 - 1);
+
+        if (p == NULL || p == value[i].data || p + 3 == last
+            || ngx_strlchr(p + 3, last, '/') != NULL)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" in \"imagegram_allow_origin\" is not "
+                               "an origin like \"https://example.com\"",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        origin = ngx_array_push(ilcf->allow_origin);
+        *origin = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_imagegram_conf_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_imagegram_loc_conf_t *ilcf = conf;
+
+    u_char     *x;
+    ngx_int_t   width, height;
+    ngx_str_t  *value;
+
+    if (ilcf->image_width) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    x = ngx_strlchr(value[1].data, value[1].data + value[1].len, 'x');
+
+    if (x) {
+        width = ngx_atoi(value[1].data, x - value[1].data);
+        height = ngx_atoi(x + 1, value[1].data + value[1].len - (x + 1));
+
+        if (width >= 1 && width <= 4096 && height >= 1 && height <= 4096) {
+            ilcf->image_width = width;
+            ilcf->image_height = height;
+
+            return NGX_CONF_OK;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"imagegram_image_size\", it "
+                       "must be like \"600x600\", each from 1 to 4096",
+                       &value[1]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_imagegram_conf_fit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_imagegram_loc_conf_t *ilcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   fit;
+
+    static const char  *fits[] = { "cover", "contain", "stretch" };
+
+    if (ilcf->image_fit != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (fit = IMAGEGRAM_FIT_COVER; fit <= IMAGEGRAM_FIT_STRETCH; fit++) {
+
+        if (ngx_strcmp(value[1].data, fits[fit]) == 0) {
+            ilcf->image_fit = fit;
+            return NGX_CONF_OK;
+        }
+    }
+
+    return "must be cover, contain or stretch";
+}
+
+
+char *
+ngx_http_imagegram_conf_positive(ngx_conf_t *cf, void *post, void *data)
+{
+    off_t *np = data;
+
+    if (*np <= 0) {
+        return "must be greater than zero";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_imagegram_conf_quality(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_int_t *np = data;
+
+    return *np >= 1 && *np <= 100 ? NGX_CONF_OK : "must be from 1 to 100";
+}
+
+
+char *
+ngx_http_imagegram_conf_author(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_int_t *np = data;
+
+    return *np >= 1 && *np <= IMAGEGRAM_AUTHOR_MAX
+           ? NGX_CONF_OK
+           : "must be from 1 to " ngx_value(IMAGEGRAM_AUTHOR_MAX);
+}
+
+
+char *
+ngx_http_imagegram_conf_body(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_int_t *np = data;
+
+    return *np >= 1 && *np <= IMAGEGRAM_BODY_MAX
+           ? NGX_CONF_OK
+           : "must be from 1 to " ngx_value(IMAGEGRAM_BODY_MAX);
+}
+
+
+/* Braces would move the hash tag, which keeps a post's keys in one slot. */
+
+char *
+ngx_http_imagegram_conf_prefix(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_str_t *prefix = data;
+
+    if (prefix->len == 0
+        || ngx_strlchr(prefix->data, prefix->data + prefix->len, '{')
+        || ngx_strlchr(prefix->data, prefix->data + prefix->len, '}'))
+    {
+        return "must be some text without braces";
+    }
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,117 @@
+
+/*
+ * What the files of the Redis client share, and nobody else sees.
+ */
+
+#ifndef _NGX_HTTP_IMAGEGRAM_REDIS_INTERNAL_H_INCLUDED_
+#define _NGX_HTTP_IMAGEGRAM_REDIS_INTERNAL_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+
+#include "ngx_http_imagegram_redis.h"
+
+
+/* until a connection is tried again, ms; doubled each time it fails */
+
+#define NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF      20
+#define NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF_MAX  400
+
+
+typedef enum {
+    NGX_HTTP_IMAGEGRAM_REDIS_DOWN = 0,      /* the last attempt failed */
+    NGX_HTTP_IMAGEGRAM_REDIS_CONNECTING,
+    NGX_HTTP_IMAGEGRAM_REDIS_HANDSHAKE,     /* AUTH, SELECT */
+    NGX_HTTP_IMAGEGRAM_REDIS_READY
+} ngx_http_imagegram_redis_state_e;
+
+
+struct ngx_http_imagegram_redis_s {
+    ngx_str_t                          address;     /* as configured */
+    ngx_addr_t                        *addrs;
+    ngx_uint_t                         naddrs;
+    ngx_int_t                          db;
+    ngx_str_t                          username;
+    ngx_str_t                          password;
+    ngx_msec_t                         connect_timeout;
+    ngx_msec_t                         timeout;
+
+    ngx_log_t                          log;
+    ngx_log_t                          silent;      /* for attempts that fail
+                                                     * like the one before */
+    ngx_http_imagegram_redis_state_e   state;
+    ngx_connection_t                  *connection;  /* NULL when down */
+    redisReader                       *reader;      /* of the connection */
+    ngx_uint_t                         current;     /* of addrs */
+    ngx_uint_t                         failures;    /* in a row */
+    ngx_msec_t                         backoff;
+    ngx_uint_t                         handshake;   /* replies to come */
+
+    ngx_queue_t                        waiting;     /* commands */
+    ngx_queue_t                        sent;
+
+    ngx_buf_t                          out;         /* formatted, unsent */
+    uint64_t                           formatted;   /* bytes since the */
+    uint64_t                           written;     /* connection was made */
+
+    ngx_event_t                        flush;       /* posted */
+    ngx_event_t                        expire;      /* timer, first of sent */
+    ngx_event_t                        reconnect;   /* timer */
+};
+
+
+struct ngx_http_imagegram_command_s {
+    ngx_queue_t                        queue;
+    ngx_http_imagegram_redis_pt        handler;     /* NULL: forgotten */
+    void                              *data;
+    ngx_http_imagegram_script_t       *script;
+    uint64_t                           start;       /* in formatted bytes */
+    ngx_msec_t                         deadline;
+    ngx_uint_t                         eval;        /* source was sent */
+    ngx_uint_t                         unknown;     /* may be carried out */
+    int                                argc;
+    const char                       **argv;
+    size_t                            *lens;
+};
+
+
+/* Makes a command, in no queue yet; its arguments are copied. */
+ngx_http_imagegram_command_t *ngx_http_imagegram_redis_command(
+    ngx_http_imagegram_script_t *script, ngx_str_t *args, ngx_uint_t nargs);
+
+/* Formats a command and puts it into the queue of those sent; on NGX_ERROR it
+ * remains the caller's. */
+ngx_int_t ngx_http_imagegram_redis_format(ngx_http_imagegram_redis_t *redis,
+    ngx_http_imagegram_command_t *command);
+
+/*
+ * Takes a reply over and gives it to the first command sent.  NGX_ERROR: there
+ * was none, NGX_DECLINED: the handshake was refused.
+ */
+ngx_int_t ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
+    redisReply *reply);
+
+/* Calls the handler and frees the command. */
+void ngx_http_imagegram_redis_finish(ngx_http_imagegram_command_t *command,
+    ngx_int_t rc, redisReply *reply);
+
+/* Finishes those that will not be answered. */
+void ngx_http_imagegram_redis_fail(ngx_queue_t *failed);
+
+/* Writes what is formatted. */
+void ngx_http_imagegram_redis_flush(ngx_http_imagegram_redis_t *redis);
+void ngx_http_imagegram_redis_flush_handler(ngx_event_t *ev);
+
+/* The timer of the first command sent. */
+void ngx_http_imagegram_redis_expire_handler(ngx_event_t *ev);
+
+/* Ends the connection and sees to the next; err and reason are logged, unless
+ * reason is NULL: it was already. */
+void ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
+    ngx_err_t err, const char *reason);
+
+
+#endif /* _NGX_HTTP_IMAGEGRAM_REDIS_INTERNAL_H_INCLUDED_ */

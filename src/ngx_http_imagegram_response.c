@@ -1,0 +1,133 @@
+
+/*
+ * Answers of handlers.
+ */
+
+#include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_response.h"
+
+
+ngx_int_t
+ngx_http_imagegram_add_header(ngx_http_request_t *r, const char *name,
+    const char *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value.data = (u_char *) value;
+    h->value.len = ngx_strlen(value);
+
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_imagegram_send_json(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *json)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = json->len;
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    /* what is kept in between is to be asked for each time */
+
+    if (ngx_http_imagegram_add_header(r, "Cache-Control", "no-cache")
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = json->data;
+    b->last = json->data + json->len;
+    b->temporary = 1;
+    b->last_buf = r == r->main;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_send_empty(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_int_t  rc;
+
+    r->headers_out.status = status;
+    r->header_only = 1;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->method == NGX_HTTP_HEAD) {
+        return rc;
+    }
+
+    return ngx_http_send_special(r, NGX_HTTP_LAST);
+}
+
+
+u_char *
+ngx_http_imagegram_path(ngx_http_request_t *r, size_t size, const char *fmt,
+    ...)
+{
+    u_char                    *path, *p;
+    size_t                     len;
+    va_list                    args;
+    ngx_http_imagegram_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
+
+    len = ctx->base.len + 2 * ngx_escape_uri(NULL, ctx->base.data,
+                                             ctx->base.len, NGX_ESCAPE_URI);
+
+    path = ngx_pnalloc(r->pool, len + size);
+    if (path == NULL) {
+        return NULL;
+    }
+
+    if (len == ctx->base.len) {
+        p = ngx_cpymem(path, ctx->base.data, ctx->base.len);
+
+    } else {
+        p = (u_char *) ngx_escape_uri(path, ctx->base.data, ctx->base.len,
+                                      NGX_ESCAPE_URI);
+    }
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(p, p + size - 1, fmt, args);
+    va_end(args);
+
+    *p = '\0';
+
+    return path;
+}

@@ -1,0 +1,40 @@
+
+/*
+ * Answers of handlers: JSON, and the headers that go with it.
+ */
+
+#ifndef _NGX_HTTP_IMAGEGRAM_RESPONSE_H_INCLUDED_
+#define _NGX_HTTP_IMAGEGRAM_RESPONSE_H_INCLUDED_
+
+
+#include "ngx_http_imagegram.h"
+
+
+/*
+ * Adds a response header; both strings must live as long as the request.
+ */
+ngx_int_t ngx_http_imagegram_add_header(ngx_http_request_t *r,
+    const char *name, const char *value);
+
+/*
+ * Sends header and body; json is memory of the request's pool.  Gives what
+ * the request is to be finalized with.
+ */
+ngx_int_t ngx_http_imagegram_send_json(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *json);
+
+/* Likewise, without a body. */
+ngx_int_t ngx_http_imagegram_send_empty(ngx_http_request_t *r,
+    ngx_uint_t status);
+
+/*
+ * A path below the location that this request came to, escaped, without
+ * scheme and host (right behind a TLS proxy, too): PREFIX, then the
+ * formatted rest.  size is room enough for the rest and its NUL.  Gives NULL
+ * where there is no memory.
+ */
+u_char *ngx_http_imagegram_path(ngx_http_request_t *r, size_t size,
+    const char *fmt, ...);
+
+
+#endif /* _NGX_HTTP_IMAGEGRAM_RESPONSE_H_INCLUDED_ */

@@ -1,0 +1,253 @@
+
+/*
+ * The storage at configuration time: makes its folders, and tries as the
+ * worker's user whatever a worker will do there.
+ */
+
+
+#include "ngx_http_imagegram_storage.h"
+#include "ngx_http_imagegram_user.h"
+
+
+/* what is appended to the storage's path is shorter */
+#define NGX_HTTP_IMAGEGRAM_NAMES_MAX  100
+
+#define NGX_HTTP_IMAGEGRAM_FOLDERS                                            \
+    (sizeof(ngx_http_imagegram_folders) / sizeof(char *))
+
+
+/* how a check failed, for the folder in its lower bits */
+#define NGX_HTTP_IMAGEGRAM_WRITE  0x10
+#define NGX_HTTP_IMAGEGRAM_LINK   0x20
+
+
+static ngx_int_t ngx_http_imagegram_storage_path(ngx_conf_t *cf,
+    ngx_http_imagegram_storage_t *storage);
+static ngx_int_t ngx_http_imagegram_storage_folder(ngx_conf_t *cf,
+    ngx_http_imagegram_storage_t *storage, ngx_http_imagegram_user_t *user,
+    const char *folder);
+static int ngx_http_imagegram_storage_check(void *data);
+static int ngx_http_imagegram_storage_try(
+    ngx_http_imagegram_storage_t *storage, const char *name,
+    ngx_uint_t folder);
+
+
+/* the one that files come from is the first */
+
+static const char  *ngx_http_imagegram_folders[] = {
+    "tmp",
+    "images",
+    "originals",
+    "uploads"
+};
+
+
+ngx_int_t
+ngx_http_imagegram_storage_init(ngx_conf_t *cf,
+    ngx_http_imagegram_storage_t *storage)
+{
+    ngx_int_t                  rc;
+    ngx_err_t                  err;
+    ngx_uint_t                 i;
+    const char                *folder;
+    ngx_http_imagegram_user_t  user;
+
+    if (ngx_http_imagegram_storage_path(cf, storage) != NGX_OK
+        || ngx_http_imagegram_user(cf, &user) != NGX_OK
+        || ngx_http_imagegram_storage_folder(cf, storage, &user, "") != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_HTTP_IMAGEGRAM_FOLDERS; i++) {
+        if (ngx_http_imagegram_storage_folder(cf, storage, &user,
+                                              ngx_http_imagegram_folders[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    rc = ngx_http_imagegram_user_check(cf, &user,
+                                       ngx_http_imagegram_storage_check,
+                                       storage, &err);
+    if (rc == NGX_OK || rc == NGX_ERROR) {
+        return rc;
+    }
+
+    folder = ngx_http_imagegram_folders[rc & 0xf];
+
+    if ((rc & NGX_HTTP_IMAGEGRAM_LINK) && err == NGX_EXDEV) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "imagegram_storage \"%V/%s\" is not on the file "
+                           "system of \"%V/tmp\"",
+                           &storage->path, folder, &storage->path);
+
+    } else if (rc & NGX_HTTP_IMAGEGRAM_LINK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, err,
+                           "imagegram_storage \"%V/%s\" cannot be linked to "
+                           "by user \"%s\"",
+                           &storage->path, folder, user.name);
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, err,
+                           "imagegram_storage \"%V/%s\" is not writable by "
+                           "user \"%s\"",
+                           &storage->path, folder, user.name);
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_storage_path(ngx_conf_t *cf,
+    ngx_http_imagegram_storage_t *storage)
+{
+    ngx_str_t  *path;
+
+    path = &storage->path;
+
+    if (path->len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "imagegram_storage is empty");
+        return NGX_ERROR;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, path, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    while (path->len > 1 && path->data[path->len - 1] == '/') {
+        path->data[--path->len] = '\0';
+    }
+
+    if (path->len > NGX_MAX_PATH - NGX_HTTP_IMAGEGRAM_NAMES_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "imagegram_storage \"%V\" is too long", path);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Gives away to the worker's user only what was made here: what was there
+ * before may be there for others, too.
+ */
+
+static ngx_int_t
+ngx_http_imagegram_storage_folder(ngx_conf_t *cf,
+    ngx_http_imagegram_storage_t *storage, ngx_http_imagegram_user_t *user,
+    const char *folder)
+{
+    char             path[NGX_MAX_PATH];
+    ngx_file_info_t  fi;
+
+    (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V%s%s%Z",
+                        &storage->path, *folder ? "/" : "", folder);
+
+    if (mkdir(path, 0750) == -1) {
+
+        if (ngx_errno == NGX_EEXIST
+            && ngx_file_info(path, &fi) != NGX_FILE_ERROR)
+        {
+            if (ngx_is_dir(&fi)) {
+                return NGX_OK;
+            }
+
+            ngx_set_errno(NGX_ENOTDIR);
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "imagegram_storage \"%s\" cannot be made", path);
+        return NGX_ERROR;
+    }
+
+    if (chmod(path, 0750) == -1
+        || (geteuid() == 0 && chown(path, user->uid, user->gid) == -1))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "imagegram_storage \"%s\" cannot be given to "
+                           "user \"%s\"", path, user->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Makes a file in tmp/ and links it into each of the other folders. */
+
+static int
+ngx_http_imagegram_storage_check(void *data)
+{
+    ngx_http_imagegram_storage_t *storage = data;
+
+    int         rc;
+    char        name[NGX_MAX_PATH];
+    ngx_fd_t    fd;
+    ngx_err_t   err;
+    ngx_uint_t  i;
+
+    (void) ngx_snprintf((u_char *) name, NGX_MAX_PATH, "%V/tmp/.check-%P%Z",
+                        &storage->path, ngx_getpid());
+
+    /* a reused process id, after a crash */
+
+    (void) ngx_delete_file(name);
+
+    fd = open(name, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0640);
+
+    if (fd == NGX_INVALID_FILE) {
+        return NGX_HTTP_IMAGEGRAM_WRITE;
+    }
+
+    (void) ngx_close_file(fd);
+
+    rc = 0;
+
+    for (i = 1; rc == 0 && i < NGX_HTTP_IMAGEGRAM_FOLDERS; i++) {
+        rc = ngx_http_imagegram_storage_try(storage, name, i);
+    }
+
+    err = ngx_errno;
+
+    (void) ngx_delete_file(name);
+
+    ngx_set_errno(err);
+
+    return rc;
+}
+
+
+static int
+ngx_http_imagegram_storage_try(ngx_http_imagegram_storage_t *storage,
+    const char *name, ngx_uint_t folder)
+{
+    char        path[NGX_MAX_PATH];
+    ngx_fd_t    fd;
+
+    (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V/%s/.check-%P%Z",
+                        &storage->path, ngx_http_imagegram_folders[folder],
+                        ngx_getpid());
+
+    (void) ngx_delete_file(path);
+
+    fd = open(path, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0640);
+
+    if (fd == NGX_INVALID_FILE) {
+        return NGX_HTTP_IMAGEGRAM_WRITE | folder;
+    }
+
+    (void) ngx_close_file(fd);
+    (void) ngx_delete_file(path);
+
+    if (link(name, path) == -1) {
+        return NGX_HTTP_IMAGEGRAM_LINK | folder;
+    }
+
+    (void) ngx_delete_file(path);
+
+    return 0;
+}

@@ -1,0 +1,486 @@
+
+/*
+ * Keys and scripts.  The commands of a request are detached from it by a
+ * cleanup of its pool; those that go together with files belong to a job.
+ */
+
+#include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_problem.h"
+#include "ngx_http_imagegram_request.h"
+#include "ngx_http_imagegram_store.h"
+#include "ngx_http_imagegram_lua.h"
+
+
+#define NGX_HTTP_IMAGEGRAM_STORE_ARGS  16
+
+
+/* the arguments of a command while they are put together */
+
+typedef struct {
+    ngx_http_imagegram_loc_conf_t  *conf;
+    ngx_pool_t                     *pool;
+    ngx_str_t                       args[NGX_HTTP_IMAGEGRAM_STORE_ARGS];
+    ngx_uint_t                      n;
+    ngx_uint_t                      failed;     /* no memory */
+} ngx_http_imagegram_store_args_t;
+
+
+typedef struct {
+    ngx_http_request_t             *request;
+    ngx_http_imagegram_store_pt     handler;
+} ngx_http_imagegram_store_wait_t;
+
+
+static void ngx_http_imagegram_store_begin(ngx_http_imagegram_store_args_t *a,
+    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, const char *first);
+static void ngx_http_imagegram_store_key(ngx_http_imagegram_store_args_t *a,
+    const char *name, const u_char *id);
+static void ngx_http_imagegram_store_arg(ngx_http_imagegram_store_args_t *a,
+    u_char *data, size_t len);
+static void ngx_http_imagegram_store_number(ngx_http_imagegram_store_args_t *a,
+    const char *fmt, uint64_t n);
+static void ngx_http_imagegram_store_json(ngx_http_imagegram_store_args_t *a,
+    const char *before, ngx_str_t *text, const char *between, ngx_str_t *more,
+    const char *after);
+static ngx_int_t ngx_http_imagegram_store_call(ngx_http_request_t *r,
+    ngx_http_imagegram_script_t *script, ngx_http_imagegram_store_args_t *a,
+    ngx_uint_t watch, ngx_http_imagegram_store_pt handler);
+static void ngx_http_imagegram_store_reply(void *data, ngx_int_t rc,
+    redisReply *reply);
+static void ngx_http_imagegram_store_cleanup(void *data);
+
+
+static ngx_http_imagegram_script_t  ngx_http_imagegram_feed = {
+    ngx_string(NGX_HTTP_IMAGEGRAM_LUA_FEED), { 0 }
+};
+
+static ngx_http_imagegram_script_t  ngx_http_imagegram_comments = {
+    ngx_string(NGX_HTTP_IMAGEGRAM_LUA_COMMENTS), { 0 }
+};
+
+static ngx_http_imagegram_script_t  ngx_http_imagegram_create_post = {
+    ngx_string(NGX_HTTP_IMAGEGRAM_LUA_CARD
+               NGX_HTTP_IMAGEGRAM_LUA_CREATE_POST), { 0 }
+};
+
+static ngx_http_imagegram_script_t  ngx_http_imagegram_delete_post = {
+    ngx_string(NGX_HTTP_IMAGEGRAM_LUA_DELETE_POST), { 0 }
+};
+
+static ngx_http_imagegram_script_t  ngx_http_imagegram_create_comment = {
+    ngx_string(NGX_HTTP_IMAGEGRAM_LUA_CARD
+               NGX_HTTP_IMAGEGRAM_LUA_CREATE_COMMENT), { 0 }
+};
+
+static ngx_http_imagegram_script_t  ngx_http_imagegram_delete_comment = {
+    ngx_string(NGX_HTTP_IMAGEGRAM_LUA_CARD
+               NGX_HTTP_IMAGEGRAM_LUA_DELETE_COMMENT), { 0 }
+};
+
+
+void
+ngx_http_imagegram_store_init(void)
+{
+    ngx_http_imagegram_redis_script(&ngx_http_imagegram_feed);
+    ngx_http_imagegram_redis_script(&ngx_http_imagegram_comments);
+    ngx_http_imagegram_redis_script(&ngx_http_imagegram_create_post);
+    ngx_http_imagegram_redis_script(&ngx_http_imagegram_delete_post);
+    ngx_http_imagegram_redis_script(&ngx_http_imagegram_create_comment);
+    ngx_http_imagegram_redis_script(&ngx_http_imagegram_delete_comment);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_store_feed(ngx_http_request_t *r, ngx_uint_t limit,
+    uint64_t max, ngx_http_imagegram_store_pt handler)
+{
+    ngx_http_imagegram_loc_conf_t    *conf;
+    ngx_http_imagegram_store_args_t   a;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
+
+    ngx_http_imagegram_store_begin(&a, conf, r->pool, "2");
+    ngx_http_imagegram_store_key(&a, "feed", NULL);
+    ngx_http_imagegram_store_key(&a, "cards", NULL);
+    ngx_http_imagegram_store_number(&a, max ? "(%uL" : "+inf", max);
+    ngx_http_imagegram_store_number(&a, "%uL", limit);
+
+    return ngx_http_imagegram_store_call(r, &ngx_http_imagegram_feed, &a, 1,
+                                         handler);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_store_post(ngx_http_request_t *r,
+    ngx_http_imagegram_store_pt handler)
+{
+    ngx_http_imagegram_ctx_t         *ctx;
+    ngx_http_imagegram_loc_conf_t    *conf;
+    ngx_http_imagegram_store_args_t   a;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
+
+    ngx_http_imagegram_store_begin(&a, conf, r->pool, "HGET");
+    ngx_http_imagegram_store_key(&a, "cards", NULL);
+    ngx_http_imagegram_store_arg(&a, (u_char *) ctx->route.post,
+                                 IMAGEGRAM_ID_LEN);
+
+    return ngx_http_imagegram_store_call(r, NULL, &a, 1, handler);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_store_comments(ngx_http_request_t *r, ngx_uint_t limit,
+    uint64_t max, ngx_http_imagegram_store_pt handler)
+{
+    ngx_http_imagegram_ctx_t         *ctx;
+    ngx_http_imagegram_loc_conf_t    *conf;
+    ngx_http_imagegram_store_args_t   a;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
+
+    ngx_http_imagegram_store_begin(&a, conf, r->pool, "3");
+    ngx_http_imagegram_store_key(&a, "post:", ctx->route.post);
+    ngx_http_imagegram_store_key(&a, "comments:", ctx->route.post);
+    ngx_http_imagegram_store_key(&a, "texts:", ctx->route.post);
+    ngx_http_imagegram_store_number(&a, max ? "(%uL" : "+inf", max);
+    ngx_http_imagegram_store_number(&a, "%uL", limit);
+
+    return ngx_http_imagegram_store_call(r, &ngx_http_imagegram_comments, &a,
+                                         1, handler);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_store_comment(ngx_http_request_t *r,
+    ngx_http_imagegram_store_pt handler)
+{
+    ngx_http_imagegram_ctx_t         *ctx;
+    ngx_http_imagegram_loc_conf_t    *conf;
+    ngx_http_imagegram_store_args_t   a;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
+
+    ngx_http_imagegram_store_begin(&a, conf, r->pool, "HGET");
+    ngx_http_imagegram_store_key(&a, "texts:", ctx->route.post);
+    ngx_http_imagegram_store_arg(&a, (u_char *) ctx->route.comment,
+                                 IMAGEGRAM_ID_LEN);
+
+    return ngx_http_imagegram_store_call(r, NULL, &a, 1, handler);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_store_create_comment(ngx_http_request_t *r, u_char *id,
+    ngx_str_t *author, ngx_str_t *body, ngx_http_imagegram_store_pt handler)
+{
+    ngx_str_t                         cid, pid;
+    ngx_http_imagegram_ctx_t         *ctx;
+    ngx_http_imagegram_loc_conf_t    *conf;
+    ngx_http_imagegram_store_args_t   a;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
+
+    cid.len = IMAGEGRAM_ID_LEN;
+    cid.data = id;
+    pid.len = IMAGEGRAM_ID_LEN;
+    pid.data = (u_char *) ctx->route.post;
+
+    ngx_http_imagegram_store_begin(&a, conf, r->pool, "5");
+    ngx_http_imagegram_store_key(&a, "feed", NULL);
+    ngx_http_imagegram_store_key(&a, "cards", NULL);
+    ngx_http_imagegram_store_key(&a, "post:", pid.data);
+    ngx_http_imagegram_store_key(&a, "comments:", pid.data);
+    ngx_http_imagegram_store_key(&a, "texts:", pid.data);
+    ngx_http_imagegram_store_arg(&a, pid.data, pid.len);
+    ngx_http_imagegram_store_arg(&a, cid.data, cid.len);
+    ngx_http_imagegram_store_json(&a, "{\"CommentID\":\"", &cid,
+                                  "\",\"PostID\":\"", &pid,
+                                  "\",\"Timestamp\":");
+    ngx_http_imagegram_store_json(&a, ",\"Author\":\"", author,
+                                  "\",\"Body\":\"", body, "\"}");
+
+    return ngx_http_imagegram_store_call(r, &ngx_http_imagegram_create_comment,
+                                         &a, 0, handler);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_store_delete_comment(ngx_http_request_t *r,
+    ngx_http_imagegram_store_pt handler)
+{
+    u_char                           *post;
+    ngx_http_imagegram_ctx_t         *ctx;
+    ngx_http_imagegram_loc_conf_t    *conf;
+    ngx_http_imagegram_store_args_t   a;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
+
+    post = (u_char *) ctx->route.post;
+
+    ngx_http_imagegram_store_begin(&a, conf, r->pool, "5");
+    ngx_http_imagegram_store_key(&a, "feed", NULL);
+    ngx_http_imagegram_store_key(&a, "cards", NULL);
+    ngx_http_imagegram_store_key(&a, "post:", post);
+    ngx_http_imagegram_store_key(&a, "comments:", post);
+    ngx_http_imagegram_store_key(&a, "texts:", post);
+    ngx_http_imagegram_store_arg(&a, post, IMAGEGRAM_ID_LEN);
+    ngx_http_imagegram_store_arg(&a, (u_char *) ctx->route.comment,
+                                 IMAGEGRAM_ID_LEN);
+    ngx_http_imagegram_store_arg(&a, ctx->user.data, ctx->user.len);
+
+    return ngx_http_imagegram_store_call(r, &ngx_http_imagegram_delete_comment,
+                                         &a, 0, handler);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_store_create_post(ngx_http_imagegram_loc_conf_t *conf,
+    ngx_pool_t *pool, u_char *id, ngx_str_t *author, ngx_str_t *body,
+    ngx_str_t *format, ngx_http_imagegram_redis_pt handler, void *data)
+{
+    ngx_str_t                        pid;
+    ngx_http_imagegram_store_args_t  a;
+
+    pid.len = IMAGEGRAM_ID_LEN;
+    pid.data = id;
+
+    ngx_http_imagegram_store_begin(&a, conf, pool, "4");
+    ngx_http_imagegram_store_key(&a, "feed", NULL);
+    ngx_http_imagegram_store_key(&a, "seq", NULL);
+    ngx_http_imagegram_store_key(&a, "cards", NULL);
+    ngx_http_imagegram_store_key(&a, "post:", id);
+    ngx_http_imagegram_store_arg(&a, id, IMAGEGRAM_ID_LEN);
+    ngx_http_imagegram_store_arg(&a, author->data, author->len);
+    ngx_http_imagegram_store_arg(&a, format->data, format->len);
+    ngx_http_imagegram_store_json(&a, "{\"PostID\":\"", &pid,
+                                  "\",\"Timestamp\":", NULL, "");
+    ngx_http_imagegram_store_json(&a, ",\"Author\":\"", author, "\"", NULL,
+                                  "");
+    ngx_http_imagegram_store_json(&a, "\"Body\":\"", body, "\"", NULL, "");
+
+    if (a.failed
+        || ngx_http_imagegram_redis_send(conf->redis,
+                                         &ngx_http_imagegram_create_post,
+                                         a.args, a.n, handler, data)
+           == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_imagegram_store_delete_post(ngx_http_imagegram_loc_conf_t *conf,
+    ngx_pool_t *pool, u_char *id, ngx_str_t *user,
+    ngx_http_imagegram_redis_pt handler, void *data)
+{
+    ngx_http_imagegram_store_args_t  a;
+
+    ngx_http_imagegram_store_begin(&a, conf, pool, "5");
+    ngx_http_imagegram_store_key(&a, "feed", NULL);
+    ngx_http_imagegram_store_key(&a, "cards", NULL);
+    ngx_http_imagegram_store_key(&a, "post:", id);
+    ngx_http_imagegram_store_key(&a, "comments:", id);
+    ngx_http_imagegram_store_key(&a, "texts:", id);
+    ngx_http_imagegram_store_arg(&a, id, IMAGEGRAM_ID_LEN);
+    ngx_http_imagegram_store_arg(&a, user->data, user->len);
+
+    if (a.failed
+        || ngx_http_imagegram_redis_send(conf->redis,
+                                         &ngx_http_imagegram_delete_post,
+                                         a.args, a.n, handler, data)
+           == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_imagegram_store_failed(ngx_http_request_t *r)
+{
+    return ngx_http_imagegram_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                      "the data store did not answer");
+}
+
+
+static void
+ngx_http_imagegram_store_begin(ngx_http_imagegram_store_args_t *a,
+    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, const char *first)
+{
+    a->conf = conf;
+    a->pool = pool;
+    a->n = 0;
+    a->failed = 0;
+
+    ngx_http_imagegram_store_arg(a, (u_char *) first, ngx_strlen(first));
+}
+
+
+static void
+ngx_http_imagegram_store_key(ngx_http_imagegram_store_args_t *a,
+    const char *name, const u_char *id)
+{
+    u_char     *p, *key;
+    ngx_str_t  *prefix;
+
+    prefix = &a->conf->key_prefix;
+
+    key = ngx_pnalloc(a->pool, prefix->len + sizeof(":{0}:") - 1
+                               + ngx_strlen(name) + IMAGEGRAM_ID_LEN);
+    if (key == NULL) {
+        a->failed = 1;
+        return;
+    }
+
+    p = ngx_cpymem(key, prefix->data, prefix->len);
+    p = ngx_cpymem(p, ":{0}:", sizeof(":{0}:") - 1);
+    p = ngx_cpymem(p, name, ngx_strlen(name));
+
+    if (id) {
+        p = ngx_cpymem(p, id, IMAGEGRAM_ID_LEN);
+    }
+
+    ngx_http_imagegram_store_arg(a, key, p - key);
+}
+
+
+static void
+ngx_http_imagegram_store_arg(ngx_http_imagegram_store_args_t *a, u_char *data,
+    size_t len)
+{
+    a->args[a->n].data = data;
+    a->args[a->n].len = len;
+    a->n++;
+}
+
+
+static void
+ngx_http_imagegram_store_number(ngx_http_imagegram_store_args_t *a,
+    const char *fmt, uint64_t n)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(a->pool, NGX_INT64_LEN + 1);
+    if (p == NULL) {
+        a->failed = 1;
+        return;
+    }
+
+    ngx_http_imagegram_store_arg(a, p, ngx_sprintf(p, fmt, n) - p);
+}
+
+
+/* An argument that is a piece of JSON, with one or two strings escaped. */
+
+static void
+ngx_http_imagegram_store_json(ngx_http_imagegram_store_args_t *a,
+    const char *before, ngx_str_t *text, const char *between, ngx_str_t *more,
+    const char *after)
+{
+    u_char  *p, *last;
+    size_t   size;
+
+    size = ngx_strlen(before) + text->len
+           + ngx_escape_json(NULL, text->data, text->len)
+           + ngx_strlen(between) + ngx_strlen(after);
+
+    if (more) {
+        size += more->len + ngx_escape_json(NULL, more->data, more->len);
+    }
+
+    p = ngx_pnalloc(a->pool, size);
+    if (p == NULL) {
+        a->failed = 1;
+        return;
+    }
+
+    last = ngx_cpymem(p, before, ngx_strlen(before));
+    last = (u_char *) ngx_escape_json(last, text->data, text->len);
+    last = ngx_cpymem(last, between, ngx_strlen(between));
+
+    if (more) {
+        last = (u_char *) ngx_escape_json(last, more->data, more->len);
+    }
+
+    last = ngx_cpymem(last, after, ngx_strlen(after));
+
+    ngx_http_imagegram_store_arg(a, p, last - p);
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_store_call(ngx_http_request_t *r,
+    ngx_http_imagegram_script_t *script, ngx_http_imagegram_store_args_t *a,
+    ngx_uint_t watch, ngx_http_imagegram_store_pt handler)
+{
+    ngx_pool_cleanup_t               *cln;
+    ngx_http_imagegram_ctx_t         *ctx;
+    ngx_http_imagegram_store_wait_t  *wait;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
+
+    cln = ngx_pool_cleanup_add(r->pool,
+                               sizeof(ngx_http_imagegram_store_wait_t));
+    if (cln == NULL || a->failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    wait = cln->data;
+    wait->request = r;
+    wait->handler = handler;
+
+    ctx->command = ngx_http_imagegram_redis_send(a->conf->redis, script,
+                                                 a->args, a->n,
+                                                 ngx_http_imagegram_store_reply,
+                                                 wait);
+    if (ctx->command == NULL) {
+        return ngx_http_imagegram_store_failed(r);
+    }
+
+    cln->handler = ngx_http_imagegram_store_cleanup;
+    cln->data = ctx;
+
+    ngx_http_imagegram_request_hold(r, watch);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_imagegram_store_reply(void *data, ngx_int_t rc, redisReply *reply)
+{
+    ngx_http_imagegram_store_wait_t *wait = data;
+
+    ngx_http_request_t        *r;
+    ngx_http_imagegram_ctx_t  *ctx;
+
+    r = wait->request;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
+    ctx->command = NULL;
+
+    wait->handler(r, rc == NGX_OK ? reply : NULL);
+}
+
+
+static void
+ngx_http_imagegram_store_cleanup(void *data)
+{
+    ngx_http_imagegram_ctx_t  *ctx = data;
+
+    if (ctx->command) {
+        ngx_http_imagegram_redis_forget(ctx->command);
+        ctx->command = NULL;
+    }
+}

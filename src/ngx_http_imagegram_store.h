@@ -1,0 +1,75 @@
+
+/*
+ * What is kept in Redis: the keys, and the scripts that read and change it
+ * (src/lua).  Everything of one post lies under one hash tag.
+ *
+ *   PREFIX:{0}:feed         sorted set  PostIDs; the score is the number of
+ *                                       comments times 2^29 plus the post's
+ *                                       sequence number, so it is unique
+ *   PREFIX:{0}:seq          counter     sequence numbers
+ *   PREFIX:{0}:cards        hash        PostID, the post's JSON ready to send
+ *   PREFIX:{0}:post:ID      hash        the post
+ *   PREFIX:{0}:comments:ID  sorted set  CommentIDs in order
+ *   PREFIX:{0}:texts:ID     hash        CommentID, the comment's JSON
+ */
+
+#ifndef _NGX_HTTP_IMAGEGRAM_STORE_H_INCLUDED_
+#define _NGX_HTTP_IMAGEGRAM_STORE_H_INCLUDED_
+
+
+#include "ngx_http_imagegram.h"
+
+
+/*
+ * Called once with Redis's reply, which is valid during the call, or with
+ * NULL where it did not answer or refused: then the request is to end with
+ * what ngx_http_imagegram_store_failed() gives.
+ */
+typedef void (*ngx_http_imagegram_store_pt)(ngx_http_request_t *r,
+    redisReply *reply);
+
+
+/* At configuration time: prepares the scripts. */
+void ngx_http_imagegram_store_init(void);
+
+/*
+ * Each of these sends one command for a request and gives NGX_DONE: the
+ * request is held then, and the handler ends it with
+ * ngx_http_imagegram_request_done(); or a status to end it with at once.
+ * While it reads, a client that leaves ends the request.
+ *
+ * max is the score to start below, 0: at the top.  IDs are of
+ * IMAGEGRAM_ID_LEN bytes.
+ */
+ngx_int_t ngx_http_imagegram_store_feed(ngx_http_request_t *r, ngx_uint_t limit,
+    uint64_t max, ngx_http_imagegram_store_pt handler);
+ngx_int_t ngx_http_imagegram_store_post(ngx_http_request_t *r,
+    ngx_http_imagegram_store_pt handler);
+ngx_int_t ngx_http_imagegram_store_comments(ngx_http_request_t *r,
+    ngx_uint_t limit, uint64_t max, ngx_http_imagegram_store_pt handler);
+ngx_int_t ngx_http_imagegram_store_comment(ngx_http_request_t *r,
+    ngx_http_imagegram_store_pt handler);
+ngx_int_t ngx_http_imagegram_store_create_comment(ngx_http_request_t *r,
+    u_char *id, ngx_str_t *author, ngx_str_t *body,
+    ngx_http_imagegram_store_pt handler);
+ngx_int_t ngx_http_imagegram_store_delete_comment(ngx_http_request_t *r,
+    ngx_http_imagegram_store_pt handler);
+
+/* 503, with what a client and an admin need to know. */
+ngx_int_t ngx_http_imagegram_store_failed(ngx_http_request_t *r);
+
+/*
+ * Changes that go together with files, which is why they outlive a request:
+ * the arguments are copied, rc is as in ngx_http_imagegram_redis.h, and
+ * NGX_ERROR means that nothing was sent and the handler will not be called.
+ */
+ngx_int_t ngx_http_imagegram_store_create_post(
+    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, u_char *id,
+    ngx_str_t *author, ngx_str_t *body, ngx_str_t *format,
+    ngx_http_imagegram_redis_pt handler, void *data);
+ngx_int_t ngx_http_imagegram_store_delete_post(
+    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, u_char *id,
+    ngx_str_t *user, ngx_http_imagegram_redis_pt handler, void *data);
+
+
+#endif /* _NGX_HTTP_IMAGEGRAM_STORE_H_INCLUDED_ */
