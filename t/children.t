@@ -1,0 +1,222 @@
+#!/usr/bin/perl
+
+# Converters that crash, hang, need too much or die: one client is told, and
+# nobody else notices.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Imagegram qw(alive slurp wait_for);
+use Imagegram::Image;
+use Test::More;
+
+
+# takes about a second
+my $slow = Imagegram::Image::blank_png(8000, 6000);
+my $png = Imagegram::Image::png(8, 8);
+
+my $t = Imagegram->new->start;
+
+# a worker says so of a converter that was killed
+$t->expect_log(qr{unknown process \d+ exited on signal 9});
+
+
+# Waits for a conversion other than those known; gives its pid, stopped if so
+# wished.
+
+my %known;
+
+sub child {
+    my ($signal) = @_;
+
+    my ($pid) = wait_for(sub {
+        (grep { !$known{$_} } $t->conversion_pids)[0];
+    }, 30) or die "nothing is converted:\n", $t->log, "\n";
+
+    kill $signal, $pid if $signal;
+    $known{$pid} = 1;
+
+    return $pid;
+}
+
+
+sub is_gone {
+    my ($pid, $what) = @_;
+    ok(wait_for(sub { !alive($pid) }, 30), "$what is gone");
+}
+
+
+# Everything is as before, and posts are made.
+
+sub serves {
+    my ($what) = @_;
+
+    is_deeply([$t->files('tmp')], [], "$what: nothing is left in tmp/");
+
+    my $r = $t->form('posts', [author => 'a', body => 'b', image => $png]);
+
+    is($r->{status}, 201, "$what: the next upload is converted")
+        or diag($r->{body}, $t->log(20));
+}
+
+
+# --- a child that is killed
+
+my $c = $t->upload($slow);
+my $child = child('STOP');
+my ($nice) = (split ' ', slurp("/proc/$child/stat") =~ s/.*\) //sr)[16];
+
+cmp_ok($nice, '>', 0, "a child runs at a lower priority, $nice");
+
+kill 'KILL', $child;
+is($c->response->{status}, 201, 'killed once: tried once more');
+
+my $before = $t->stored;
+
+$c = $t->upload($slow);
+child('KILL');
+child('KILL');
+
+my $r = $c->response;
+
+is($r->{status}, 503, 'killed twice: given up');
+is($r->{headers}{'content-type'}, 'application/problem+json', 'a problem');
+ok($r->{headers}{'retry-after'}, 'Retry-After');
+is_deeply($t->stored, $before, 'nothing is left');
+serves('after that');
+
+
+# --- the parent is killed, while it is idle and while it works
+
+for my $n (1, 2) {
+    my ($parent) = $t->converter_pids;
+
+    kill 'KILL', $parent;
+    is_gone($parent, 'an idle converter that was killed');
+    ok(wait_for(sub { $t->converter_pids }, 30), 'another one is started');
+    serves("killed $n times");
+}
+
+$c = $t->upload($slow);
+$child = child('STOP');
+
+my ($parent) = $t->converter_pids;
+
+kill 'KILL', $parent;
+is_gone($child, 'the child of a converter that was killed');
+
+$r = $c->response;
+like($r->{status}, qr/^(?:201|503)$/, 'a clear answer');
+isnt(($t->converter_pids)[0], $parent, 'there is another converter');
+serves('after that');
+
+
+# so often that it is given up for a while
+
+for (1 .. 4) {
+    my $pid = wait_for(sub { ($t->converter_pids)[0] }, 30);
+
+    kill 'KILL', $pid;
+    is_gone($pid, 'a converter that was killed again');
+}
+
+is($t->get('posts')->{status}, 200, 'readers do not notice');
+ok(wait_for(sub {
+    $t->form('posts', [author => 'a', body => 'b', image => $png])->{status}
+        == 201;
+}, 60), 'uploads work again by themselves');
+serves('after that');
+
+
+# --- the worker is killed: nothing of it lives on
+
+$t->expect_log(qr/worker process \d+ exited on signal 9/);
+$t->upload($slow);
+$child = child('STOP');
+
+my ($worker) = $t->worker_pids;
+
+($parent) = $t->converter_pids;
+kill 'KILL', $worker;
+is_gone($worker, 'the worker');
+is_gone($parent, 'its converter');
+is_gone($child, 'its child');
+
+ok(wait_for(sub { $t->converter_pids }, 30), 'there is another worker');
+unlink map { $t->storage . "/$_" } $t->files('tmp');
+serves('after that');
+
+
+# --- a child that hangs; others wait no longer than that
+
+$t->reload(settings => { converters => '1 queue=2 timeout=2s'
+    . ' path=%%CONVERTER%%' });
+ok(wait_for(sub { $t->worker_pids == 1 }, 30), 'reloaded');
+
+$before = $t->stored;
+$c = $t->upload($slow);
+$child = child('STOP');
+
+my $other = $t->upload($png);
+
+is($t->get('posts')->{status}, 200, 'readers do not notice');
+
+$r = $c->response;
+is($r->{status}, 422, 'a conversion that hangs ends');
+is($r->{json}{errors}[0]{field}, 'image', "by the image's fault");
+like($r->{body}, qr/too long/, 'which is told');
+is_gone($child, 'the child');
+
+is($other->response->{status}, 201, 'who waited is served');
+is_deeply([grep { !/images|originals/ } @{ $t->stored }],
+    [map { s/:seq/:seq/r } grep { !/images|originals/ } @{ $t->stored }],
+    'nothing else is left');
+serves('after that');
+
+
+# --- a queue that is full
+
+($parent) = $t->converter_pids;
+kill 'STOP', $parent;
+
+my @admitted = map { $t->upload($png) } 1 .. 3;
+
+ok(wait_for(sub { (() = $t->files('tmp')) == 9 }, 30), 'three are let in');
+
+my $asked = 0;
+
+$r = $t->request('POST', 'posts', expect => 1, length => 1000,
+    body => sub { $asked++; 'x' },
+    headers => ['Content-Type' => 'multipart/form-data; boundary=x']);
+
+is($r->{status}, 503, 'the fourth is not');
+ok($r->{headers}{'retry-after'}, 'Retry-After');
+is_deeply($r->{interim}, [], 'without 100 Continue');
+is($asked, 0, 'its body is not waited for');
+is($t->get('posts')->{status}, 200, 'readers do not notice');
+
+kill 'CONT', $parent;
+is($_->response->{status}, 201, 'who was let in is converted') for @admitted;
+serves('after that');
+
+
+# --- too much memory
+
+SKIP: {
+    skip 'AddressSanitizer does not give up memory', 1 if $t->sanitized;
+
+    $t->reload(settings => { converters => '1 memory=1m path=%%CONVERTER%%' });
+    ok(wait_for(sub { $t->worker_pids == 1 }, 30), 'reloaded');
+
+    $before = $t->stored;
+    $r = $t->form('posts', [author => 'a', body => 'b', image => $slow]);
+
+    is($r->{status}, 422, 'an image that needs too much memory is refused');
+    like($r->{body}, qr/memory/, 'which is told');
+    is_deeply($t->stored, $before, 'nothing is left');
+}
+
+done_testing();

@@ -1,0 +1,380 @@
+#!/usr/bin/perl
+
+# imagegram-convert by hand: its exit status, and what becomes of an image:
+# upright, on white, in sRGB, cut or fitted to size.  The same by directives.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Compress::Zlib ();
+
+use Imagegram qw(slurp spew);
+use Imagegram::Image;
+use Test::More;
+
+
+my $t = Imagegram->new(server => '
+    location /contain/ { imagegram; imagegram_image_fit contain; }
+    location /stretch/ { imagegram; imagegram_image_fit stretch; }
+    location /size/    { imagegram; imagegram_image_size 320x200; }
+    location /poor/    { imagegram; imagegram_image_quality 20; }');
+
+my ($red, $green, $blue, $white)
+    = ([255, 0, 0], [0, 160, 0], [0, 0, 255], [255, 255, 255]);
+
+my $dir = $t->dir . '/by-hand';
+my $png = Imagegram::Image::png(20, 10);
+
+mkdir $dir or die "$dir: $!\n";
+
+
+# A converted image has these colours, as left, top, colour.
+
+sub shows {
+    my ($what, $jpeg, @points) = @_;
+
+    my $image = eval { Imagegram::Image::decode($jpeg) };
+
+    ok($image, "$what: a JPEG") or return;
+
+    while (my ($x, $y, $colour) = splice @points, 0, 3) {
+        ok(Imagegram::Image::is_near($image, $x, $y, @$colour),
+            "$what: at $x, $y") or diag(join ' ',
+            Imagegram::Image::pixel_at($image, $x, $y), 'is not', @$colour);
+    }
+}
+
+
+sub converts {
+    my ($what, $source, $options, @points) = @_;
+
+    my ($status, $said, $jpeg) = $t->convert($source, @$options);
+
+    is("$status $said", '0 ', "$what: converted");
+    shows($what, $jpeg, @points);
+
+    return $jpeg;
+}
+
+
+# --- the command line
+
+my ($status, $said, $jpeg) = $t->convert($png);
+
+is($status, 0, 'exit status 0');
+is($said, '', 'nothing said');
+
+my $info = Imagegram::Image::jpeg_info($jpeg);
+
+is("$info->{width}x$info->{height}", '600x600', 'a JPEG of 600x600');
+ok($info->{progressive}, 'progressive');
+is($info->{sampling}, '2x2', '4:2:0');
+is_deeply([grep { $_ ne 'APP0' } keys %{ $info->{segments} }], [],
+    'without metadata');
+
+for my $case (
+    ['text',         'just text',           'is not a PNG, JPEG or BMP image'],
+    ['half a PNG',   substr($png, 0, 50),   'cannot be decoded'],
+    ['no byte',      '',                    ''],
+    ['too many pixels', $png, 'declares too many pixels', '--max-pixels',
+        '199'],
+    ['too many bytes', $png, 'the image is too large', '--max-size', '50'],
+) {
+    my ($what, $image, $reason, @options) = @$case;
+
+    ($status, $said) = $t->convert($image, @options);
+
+    is($status, 2, "$what: exit status 2");
+    like($said, qr/\Aimagegram-convert: [^\n]*$reason\n\z/, 'and one line');
+}
+
+for my $case (
+    ['no such file',   "$dir/none",   "$dir/out"],
+    ['a folder',       $dir,          "$dir/out"],
+    ['into nothing',   "$dir/in.png", "$dir/none/out"],
+    ['into a folder',  "$dir/in.png", $dir],
+    ['no output',      "$dir/in.png"],
+    ['no arguments'],
+    ['a wrong size',    '--size=0x5',     "$dir/in.png", "$dir/out"],
+    ['a wrong fit',     '--fit=crop',     "$dir/in.png", "$dir/out"],
+    ['a wrong quality', '--quality=101',  "$dir/in.png", "$dir/out"],
+    ['no option',       '--enlarge',      "$dir/in.png", "$dir/out"],
+    ['not for hands',   '-w'],
+) {
+    my ($what, @arguments) = @$case;
+
+    spew("$dir/in.png", $png);
+
+    my $command = $t->sanitizers
+        . join ' ', $t->converter, @arguments, '2>&1 3<&-';
+
+    $said = `$command`;
+
+    is($? >> 8, 1, "$what: exit status 1");
+    like($said, qr/\S/, 'with a word about it');
+}
+
+# what was there stays where an image is refused, and is replaced by another
+
+my ($in, $out) = ("$dir/in", "$dir/out");
+
+for my $case ([2, 'x'], [0, $png]) {
+    spew($out, 'precious');
+    spew($in, $case->[1]);
+    my $command = $t->sanitizers . $t->converter . " $in $out 2>&1";
+    $said = `$command`;
+
+    is($? >> 8, $case->[0], 'over a file that is there');
+    is(slurp($out) eq 'precious' ? 2 : 0, $case->[0], 'it stays or not');
+    is_deeply([sort glob "$dir/*"], [$in, "$in.png", $out],
+        'and nothing else is left');
+}
+
+
+# --- upright
+
+my @corners = (100, 100, [230, 20, 20], 500, 100, [20, 200, 20],
+    100, 500, [20, 20, 230], 500, 500, [250, 250, 250]);
+
+# what a camera stores, so that after turning it is corner(60, 40)
+
+my @stored = (
+    undef,
+    sub { ($_[0],      $_[1]) },
+    sub { (59 - $_[0], $_[1]) },
+    sub { (59 - $_[0], 39 - $_[1]) },
+    sub { ($_[0],      39 - $_[1]) },
+    sub { ($_[1],      $_[0]) },
+    sub { (59 - $_[1], $_[0]) },
+    sub { (59 - $_[1], 39 - $_[0]) },
+    sub { ($_[1],      39 - $_[0]) },
+);
+
+my $upright = Imagegram::Image::corner(60, 40);
+
+for my $orientation (1 .. 8) {
+    my @size = $orientation < 5 ? (60, 40) : (40, 60);
+    my $exif = Imagegram::Image::exif($orientation);
+    my %options = (
+        pixel  => sub { $upright->($stored[$orientation]->(@_)) },
+        chunks => [[eXIf => substr $exif->[1], 6]],
+    );
+
+    converts("orientation $orientation, JPEG", Imagegram::Image::with_segments(
+        Imagegram::Image::jpeg(@size, %options), $exif),
+        ['--fit=stretch'], @corners);
+    converts("orientation $orientation, PNG",
+        Imagegram::Image::png(@size, %options), ['--fit=stretch'], @corners);
+}
+
+for my $segment (Imagegram::Image::exif(0), Imagegram::Image::exif(9),
+    [0xe1, "Exif\0\0"], [0xe1, "Exif\0\0MM\0*\xff\xff\xff\xff"],
+    [0xe1, "Exif\0\0II*\0\x08\0\0\0\xff\xff"], [0xe1, 'http://ns.adobe.com/'])
+{
+    converts('no orientation: ' . unpack('H*', $segment->[1]),
+        Imagegram::Image::with_segments(Imagegram::Image::jpeg(60, 40),
+        $segment), ['--fit=stretch'], @corners);
+}
+
+my $little = "Exif\0\0II*\0" . pack('VvvvVvvV', 8, 1, 0x112, 3, 1, 3, 0, 0);
+
+converts('orientation 3, little-endian', Imagegram::Image::with_segments(
+    Imagegram::Image::jpeg(60, 40, pixel => sub {
+        $upright->($stored[3]->(@_)) }), [0xe1, $little]),
+    ['--fit=stretch'], @corners);
+
+
+# --- every kind of pixel
+
+for my $case ([0, 1], [0, 2], [0, 4], [0, 8], [0, 16], [4, 8], [4, 16]) {
+    my ($type, $depth) = @$case;
+
+    converts("PNG of type $type, $depth bit", Imagegram::Image::png(16, 16,
+        type => $type, depth => $depth,
+        pixel => sub { ($_[0] < 8 ? 255 : 0) x 3 }), [],
+        100, 300, $white, 500, 300, [0, 0, 0]);
+}
+
+for my $case ([2, 8], [2, 16], [3, 2], [3, 4], [3, 8], [6, 8], [6, 16]) {
+    my ($type, $depth) = @$case;
+
+    converts("PNG of type $type, $depth bit", Imagegram::Image::png(16, 16,
+        type => $type, depth => $depth), [], @corners);
+}
+
+for my $depth (1, 4, 8) {
+    converts("BMP, $depth bit", Imagegram::Image::bmp(15, 15, depth => $depth,
+        pixel => sub { ($_[0] < 8 ? 255 : 0) x 3 }), [],
+        100, 300, $white, 500, 300, [0, 0, 0]);
+}
+
+for my $depth (16, 24, 32) {
+    converts("BMP, $depth bit, " . ($_ ? 'top down' : 'bottom up'),
+        Imagegram::Image::bmp(15, 15, depth => $depth, top_down => $_), [],
+        @corners) for 0, 1;
+}
+
+for my $options (['-baseline'], ['-progressive'], ['-sample', '1x1'],
+    ['-sample', '2x1'], ['-restart', '1'], ['-optimize'])
+{
+    converts("JPEG, @$options", Imagegram::Image::jpeg(64, 64,
+        options => $options), [], @corners);
+}
+
+converts('JPEG, greys', Imagegram::Image::jpeg(64, 64,
+    options => ['-grayscale'], pixel => sub { ($_[0] < 32 ? 255 : 0) x 3 }),
+    [], 100, 300, $white, 500, 300, [0, 0, 0]);
+
+
+# --- transparency lies on white
+
+my $half = sub { $_[0] < 8 ? (0, 0, 0, 0) : (255, 0, 0, 128) };
+
+for my $case ([6, 8], [6, 16], [3, 8], [3, 2]) {
+    my ($type, $depth) = @$case;
+
+    converts("PNG of type $type, $depth bit, transparent",
+        Imagegram::Image::png(16, 16, type => $type, depth => $depth,
+        pixel => $half), [], 100, 300, $white, 500, 300, [255, 127, 127]);
+}
+
+converts('grey and alpha', Imagegram::Image::png(16, 16, type => 4,
+    pixel => sub { (0, 0, 0, $_[0] < 8 ? 0 : 255) }), [],
+    100, 300, $white, 500, 300, [0, 0, 0]);
+
+converts('a transparent colour', Imagegram::Image::png(16, 16,
+    pixel => sub { $_[0] < 8 ? (10, 20, 30) : (255, 0, 0) },
+    chunks => [[tRNS => pack 'n3', 10, 20, 30]]), [],
+    100, 300, $white, 500, 300, $red);
+
+
+# --- sRGB: a profile that has red where sRGB has blue, and the other way round
+
+sub profile {
+    my %tags = (
+        wtpt => xyz(0.9642, 1, 0.8249),
+        rXYZ => xyz(0.1431, 0.0606, 0.7141),
+        gXYZ => xyz(0.3851, 0.7169, 0.0971),
+        bXYZ => xyz(0.4360, 0.2225, 0.0139),
+        (map { $_ => "curv\0\0\0\0" . pack 'Nnn', 1, 2.2 * 256, 0 }
+            qw(rTRC gTRC bTRC)),
+    );
+
+    my ($table, $data) = (pack('N', scalar keys %tags), '');
+    my $at = 128 + 4 + 12 * keys %tags;
+
+    for my $name (sort keys %tags) {
+        $table .= $name . pack 'NN', $at + length $data, length $tags{$name};
+        $data .= $tags{$name};
+    }
+
+    return pack('Nx4Na4a4a4x12a4x28', $at + length $data, 0x02400000, 'mntr',
+        'RGB ', 'XYZ ', 'acsp') . pack('N3', 0xf6d6, 0x10000, 0xd32d)
+        . "\0" x 48 . $table . $data;
+}
+
+sub xyz {
+    return "XYZ \0\0\0\0" . pack 'N3', map { int($_ * 65536 + 0.5) } @_;
+}
+
+my $profile = profile();
+my $is_red = sub { (255, 0, 0) };
+
+converts('PNG with a profile', Imagegram::Image::png(8, 8, pixel => $is_red,
+    chunks => [[iCCP => "x\0\0" . Compress::Zlib::compress($profile)]]), [],
+    300, 300, $blue);
+
+converts('JPEG with a profile', Imagegram::Image::with_segments(
+    Imagegram::Image::jpeg(64, 64, pixel => $is_red),
+    [0xe2, "ICC_PROFILE\0\1\1$profile"]), [], 300, 300, $blue);
+
+converts('JPEG with a profile in two parts', Imagegram::Image::with_segments(
+    Imagegram::Image::jpeg(64, 64, pixel => $is_red),
+    [0xe2, "ICC_PROFILE\0\1\2" . substr $profile, 0, 99],
+    [0xe2, "ICC_PROFILE\0\2\2" . substr $profile, 99]), [], 300, 300, $blue);
+
+converts('a profile that is none', Imagegram::Image::with_segments(
+    Imagegram::Image::jpeg(64, 64, pixel => $is_red),
+    [0xe2, "ICC_PROFILE\0\1\1junk"]), [], 300, 300, $red);
+
+
+# --- to size
+
+my $stripes = Imagegram::Image::png(30, 10, pixel => sub {
+    @{ ($red, $green, $blue)[ $_[0] / 10 ] }
+});
+
+my @cover = map { $_, 300, $green } 20, 300, 580;
+my @contain = (300, 90, $white, 300, 510, $white,
+    100, 300, $red, 300, 300, $green, 500, 300, $blue);
+my @stretch = map { (100, $_, $red, 300, $_, $green, 500, $_, $blue) }
+    (20, 580);
+
+converts('cover is the default', $stripes, [], @cover);
+converts('cover', $stripes, ['--fit', 'cover'], @cover);
+converts('contain', $stripes, ['--fit', 'contain'], @contain);
+converts('stretch', $stripes, ['--fit', 'stretch'], @stretch);
+
+sub size {
+    my $info = Imagegram::Image::jpeg_info($_[0]);
+    return "$info->{width}x$info->{height}";
+}
+
+for my $size ('320x200', '1x1', '17x1301', '2000x10') {
+    is(size(converts("size $size", $stripes, ["--size=$size"])), $size, $size);
+}
+
+my ($poor, $rich) = map { length converts("quality $_",
+    Imagegram::Image::jpeg(200, 200), ["--quality=$_"]) } 20, 95;
+
+cmp_ok($poor * 1.5, '<', $rich, 'quality makes a difference');
+
+
+# --- extreme shapes
+
+for my $size ([1, 1], [1, 3000], [3000, 1], [1, 2], [599, 601], [2, 65500]) {
+    for my $format (qw(png jpeg bmp)) {
+        my $image = Imagegram::Image->can($format)->(@$size,
+            pixel => sub { @$red });
+
+        converts("@$size, $format", $image, [], 300, 300, $red);
+        converts("@$size, $format, stretched", $image, ['--fit=stretch'],
+            1, 1, $red, 598, 598, $red);
+        converts("@$size, $format, contained", $image, ['--fit=contain'])
+            if $format eq 'bmp';
+    }
+}
+
+
+# --- the directives say the same
+
+$t->start;
+
+for my $case (
+    ['/',         '600x600', @cover],
+    ['/contain/', '600x600', @contain],
+    ['/stretch/', '600x600', @stretch],
+    ['/size/',    '320x200', 160, 100, $green],
+    ['/poor/',    '600x600', @cover],
+) {
+    my ($location, $size, @points) = @$case;
+
+    my $r = $t->form("${location}posts", [author => 'ann', body => 'x',
+        image => $stripes]);
+
+    is($r->{status}, 201, "$location: posted");
+
+    my $jpeg = $t->get($r->{json}{Image})->{body};
+
+    is(size($jpeg), $size, "$location: $size");
+    shows($location, $jpeg, @points) if $location ne '/poor/';
+    $rich = length $jpeg if $location eq '/';
+    $poor = length $jpeg if $location eq '/poor/';
+}
+
+cmp_ok($poor * 1.2, '<', $rich, 'quality makes a difference there, too');
+
+done_testing();

@@ -1,0 +1,226 @@
+#!/usr/bin/perl
+
+# What nginx -t says to each directive, and how directives are inherited.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Imagegram;
+use Test::More;
+
+
+# level, lines, and what the message must match; undef: they are fine
+
+my @cases = (
+    [api => 'imagegram_redis 127.0.0.1;'],
+    [api => 'imagegram_redis 127.0.0.1:6380 db=3 username=u password=p'
+        . ' connect_timeout=500ms timeout=2s;'],
+    [api => 'imagegram_redis unix:/nonexistent/redis.sock;'],
+    [api => 'imagegram_redis;',                     'number of arguments'],
+    [api => 'imagegram_redis 127.0.0.1:99999;',     'port'],
+    [api => 'imagegram_redis 127.0.0.1 db=x;',      'db=x'],
+    [api => 'imagegram_redis 127.0.0.1 timeout=x;', 'timeout=x'],
+    [api => 'imagegram_redis 127.0.0.1 tls=on;',    'tls=on'],
+    [api => 'imagegram_redis 127.0.0.1 username=u;', 'password'],
+
+    [api => 'imagegram_storage %%DIR%%/another;'],
+    [api => 'imagegram_storage relative;'],
+    [api => 'imagegram_storage;',                   'number of arguments'],
+    [api => 'imagegram_storage %%DIR%%/nginx.conf;',   'nginx.conf'],
+    [api => 'imagegram_storage %%DIR%%/nginx.conf/x;', 'nginx.conf/x'],
+    [api => 'imagegram_storage /proc/imagegram;',   '/proc/imagegram'],
+
+    [api => 'imagegram_image_base https://cdn.example.org/i/;'],
+    [api => 'imagegram_image_base;',                'number of arguments'],
+
+    [api => 'imagegram_user $remote_user;'],
+    [api => 'imagegram_user "$http_x_account_id";'],
+    [api => 'imagegram_user;',                      'number of arguments'],
+
+    [api => 'imagegram_max_image_size 2m;'],
+    [api => 'imagegram_max_image_size x;',          'value'],
+    [api => 'imagegram_max_image_size 0;',          'zero'],
+    [api => 'imagegram_max_image_pixels 12m;'],
+    [api => 'imagegram_max_image_pixels x;',        'value'],
+    [api => 'imagegram_max_image_pixels 0;',        'zero'],
+
+    [api => 'imagegram_image_size 320x200;'],
+    [api => 'imagegram_image_size 600;',            '600'],
+    [api => 'imagegram_image_size x600;',           'x600'],
+    [api => 'imagegram_image_size 600x;',           '600x'],
+    [api => 'imagegram_image_size 0x600;',          '0x600'],
+    [api => 'imagegram_image_size 6x6x6;',          '6x6x6'],
+    [api => 'imagegram_image_size 99999x99999;',    '99999x99999'],
+    [api => 'imagegram_image_fit contain;'],
+    [api => 'imagegram_image_fit stretch;'],
+    [api => 'imagegram_image_fit crop;',            'crop'],
+    [api => 'imagegram_image_quality 1;'],
+    [api => 'imagegram_image_quality 100;'],
+    [api => 'imagegram_image_quality 0;',           'value|1|range'],
+    [api => 'imagegram_image_quality 101;',         'value|100|range'],
+    [api => 'imagegram_image_quality best;',        'number|value|best'],
+
+    [api => 'imagegram_allow_origin https://a.example http://b.example:81;'],
+    [api => 'imagegram_allow_origin;',              'number of arguments'],
+    [api => 'imagegram_allow_origin a.example;',    'a\.example'],
+    [api => 'imagegram_allow_origin https://a.example/x;', 'a\.example/x'],
+    [api => 'imagegram_allow_origin *;',            '\*'],
+
+    [api => 'imagegram_converters 4 queue=0 timeout=1s memory=600m'
+        . ' path=%%CONVERTER%%;'],
+    [api => 'imagegram_converters;',                'number of arguments'],
+    [api => 'imagegram_converters 0;',              '0'],
+    [api => 'imagegram_converters x;',              'x'],
+    [api => 'imagegram_converters 1 queue=x;',      'queue=x'],
+    [api => 'imagegram_converters 1 timeout=0;',    'timeout=0'],
+    [api => 'imagegram_converters 1 memory=x;',     'memory=x'],
+    [api => 'imagegram_converters 1 threads=2;',    'threads=2'],
+    [api => 'imagegram_converters 1 path=/none;',   '/none'],
+    [api => 'imagegram_converters 1 path=%%DIR%%;', 'not a file'],
+    [api => 'imagegram_converters 1 path=/etc/passwd;', 'not executable'],
+
+    [api => 'imagegram_max_author 1;'],
+    [api => 'imagegram_max_author 0;',              'value|1|range'],
+    [api => 'imagegram_max_author 257;',            'value|256|range'],
+    [api => 'imagegram_max_author many;',           'number|value|many'],
+    [api => 'imagegram_max_body 16384;'],
+    [api => 'imagegram_max_body 0;',                'value|1|range'],
+    [api => 'imagegram_max_body 16385;',            'value|16384|range'],
+
+    [api => 'imagegram_key_prefix photos;'],
+    [api => 'imagegram_key_prefix "";',             'prefix'],
+    [api => 'imagegram_key_prefix "a{b}";',         'prefix'],
+
+    [api    => 'imagegram_max_body 7; imagegram_max_body 8;', 'duplicate'],
+    [http   => 'imagegram_max_body 7;'],
+    [server => 'imagegram_max_body 7;'],
+    [main   => 'imagegram_max_body 7;',             'not allowed here'],
+);
+
+my $t = Imagegram->new;
+
+# all of them are wished for, and end up in the log, too
+$t->expect_log(qr/\[emerg\]/);
+
+for my $case (@cases) {
+    my ($level, $line, $message) = @$case;
+
+    @$t{qw(api http server main)} = ('') x 4;
+    $t->{$level} = $line;
+
+    my ($status, $output) = $t->check_conf;
+    my ($directive) = $line =~ /^(\w+)/;
+
+    if (!defined $message) {
+        is($status, 0, "$line") or diag($output);
+        next;
+    }
+
+    subtest "$line is refused" => sub {
+        isnt($status, 0, 'nginx -t fails');
+        like($output, qr/\[emerg\].*\b$directive\b/, 'names the directive');
+        like($output, qr/\[emerg\].*(?:$message)/, 'says what is wrong');
+    };
+}
+
+for my $case (
+    [ http => 'imagegram;', 'not allowed here' ],
+    [ api  => 'imagegram on;', 'number of arguments|duplicate' ],
+) {
+    @$t{qw(api http server main)} = ('') x 4;
+    $t->{ $case->[0] } = $case->[1];
+
+    my ($status, $output) = $t->check_conf;
+
+    isnt($status, 0, "$case->[1] in $case->[0] is refused");
+    like($output, qr/"imagegram" .*(?:$case->[2])|(?:$case->[2]).* "imagegram"/,
+        'and said why');
+}
+
+
+# the default converter, where "make install" did not put one
+
+@$t{qw(api http server main)} = ('') x 4;
+$t->{settings} = { converters => undef };
+
+SKIP: {
+    skip 'a converter is installed', 2 if -e '/usr/lib/nginx/imagegram-convert';
+
+    my ($status, $output) = $t->check_conf;
+
+    isnt($status, 0, 'the default converter is missed');
+    like($output, qr/imagegram_converters.*imagegram-convert/, 'and named');
+}
+
+$t->{settings} = {};
+
+
+# client_max_body_size
+
+for my $case (
+    ['client_max_body_size 1m;', 1],
+    ['client_max_body_size 100m;', 1],
+    ['client_max_body_size 140m;', 0],
+    ['client_max_body_size 0;', 0],
+    ['client_max_body_size 2m; imagegram_max_image_size 1m;', 0],
+) {
+    $t->{api} = $case->[0];
+
+    my ($status, $output) = $t->check_conf;
+
+    is($status, 0, "$case->[0] is accepted");
+    is($output =~ /\[warn\].*client_max_body_size/ ? 1 : 0, $case->[1],
+        $case->[1] ? 'with a warning' : 'without a warning')
+        or diag($output);
+}
+
+
+# inheritance: http, server, location
+
+$t = Imagegram->new(
+    http    => 'imagegram_max_body 5;',
+    servers => 'server {
+        listen 127.0.0.1:%%PORT_2%%;
+        imagegram_max_body 10;
+
+        location / { imagegram; }
+        location /short/ { imagegram; imagegram_max_body 3; }
+        location /other/ { imagegram; imagegram_key_prefix other; }
+        location /cdn/ { imagegram; imagegram_image_base //cdn.example/; }
+    }',
+)->start;
+
+my $post = $t->post(body => 'post');
+my $comments = "posts/$post->{PostID}/comments";
+
+for my $case (
+    [ 1, '/',       5  ],
+    [ 2, '/',       10 ],
+    [ 2, '/short/', 3  ],
+) {
+    my ($port, $location, $max) = @$case;
+
+    for my $length ($max, $max + 1) {
+        my $r = $t->json("$location$comments",
+            { author => 'ben', body => 'x' x $length }, port => $port);
+
+        is($r->{status}, $length > $max ? 422 : 201,
+            "$length characters in $location of server $port");
+    }
+}
+
+my $r = $t->get('/other/posts', port => 2);
+
+is_deeply($r->{json}{posts}, [], 'another key prefix, another feed');
+
+$r = $t->get("/cdn/posts/$post->{PostID}", port => 2);
+
+like($r->{json}{Image}, qr{^//cdn\.example/..?/}, 'another image base');
+
+is(scalar(() = $t->log =~ /imagegram_user/g), 1,
+    'that the API is open is said once');
+
+done_testing();

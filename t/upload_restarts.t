@@ -1,0 +1,114 @@
+#!/usr/bin/perl
+
+# Reload and quit while posts are being made: what was let in is finished, and
+# then the old worker ends.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Imagegram qw(alive wait_for);
+use Imagegram::Image;
+use Test::More;
+
+
+my $t = Imagegram->new->start;
+
+my $png = Imagegram::Image::png(8, 8);
+my ($type, $body) = Imagegram::Body::multipart(author => 'ann', body => 'x',
+    image => $png);
+
+my $head = join "\r\n", 'POST /posts HTTP/1.1', 'Host: localhost',
+    "Content-Type: $type", 'Content-Length: ' . length $body, '', '';
+
+
+# Two uploads, one of them half way, one being converted as long as its
+# converter is stopped; gives the rest of what is to be done.
+
+sub begin {
+    my $half = $t->connect->write($head . substr $body, 0, 100);
+    my ($converter) = $t->converter_pids;
+
+    ok(wait_for(sub { (() = $t->files('tmp')) == 1 }, 30), 'half of a body');
+    kill 'STOP', $converter;
+
+    my $whole = $t->upload($png);
+
+    ok(wait_for(sub { (() = $t->files('tmp')) == 4 }, 30), 'and a whole one');
+
+    return sub {
+        $half->write(substr($body, 100), 'POST');
+        kill 'CONT', $converter;
+
+        is($_->response->{status}, 201, 'is finished') for $whole, $half;
+    };
+}
+
+for my $n (1, 2) {
+    my ($worker) = $t->worker_pids;
+    my ($converter) = $t->converter_pids;
+    my $end = begin();
+
+    $t->reload;
+    ok(alive($worker), "reload $n: the old worker works on");
+
+    $t->post for 1 .. 3;
+    pass('the new one does, too');
+
+    $end->();
+    ok(wait_for(sub { !alive($worker) }, 30), 'the old worker ends');
+    ok(wait_for(sub { !alive($converter) }, 30), 'and its converter');
+}
+
+is(scalar(() = $t->files('images')), 10, 'ten images');
+is(scalar @{ ($t->walk('posts?limit=100'))[0] }, 10, 'of ten posts');
+
+
+# a reload while a crashed converter is about to be started again
+
+$t->expect_log(qr/unknown process \d+ exited on signal 9/);
+kill 'KILL', $t->converter_pids;
+
+my ($worker) = $t->worker_pids;
+
+$t->reload;
+ok(wait_for(sub { !alive($worker) }, 30), 'the old worker ends');
+$t->post;
+
+
+# --- quit
+
+my ($master, $end) = ($t->nginx_pid, begin());
+
+($worker) = $t->worker_pids;
+
+kill 'QUIT', $master;
+ok(wait_for(sub { !Imagegram::HTTP::listens($t->port) }, 30),
+    'nobody is let in any more');
+ok(alive($worker), 'the worker works on');
+
+$end->();
+ok(wait_for(sub { !alive($master) }, 30), 'nginx ends');
+is_deeply([$t->files('tmp')], [], 'nothing remains in tmp/');
+
+$t->start_nginx;
+
+is(scalar @{ ($t->walk('posts?limit=100'))[0] }, 13, 'thirteen posts');
+is($t->get($_->{Image})->{status}, 200, 'an image')
+    for @{ $t->get('posts?limit=2')->{json}{posts} };
+
+
+# --- stop: what is not finished is not there, and nothing lives on
+
+$end = begin();
+($worker) = $t->worker_pids;
+
+my ($converter) = $t->converter_pids;
+
+($master) = $t->nginx_pid;
+kill 'TERM', $master;
+ok(wait_for(sub { !alive($_) }, 30), 'ended') for $master, $worker, $converter;
+
+done_testing();
