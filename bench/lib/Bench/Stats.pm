@@ -1,0 +1,85 @@
+package Bench::Stats;
+
+# Percentiles, medians of turns, tables.
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use List::Util qw(max sum0);
+
+our @EXPORT_OK = qw(median percentile summary turns table);
+
+
+sub percentile {
+    my ($share, @values) = @_;
+
+    my @sorted = sort { $a <=> $b } @values;
+
+    return @sorted ? $sorted[ int($share * $#sorted + 0.5) ] : undef;
+}
+
+
+sub median { percentile(0.5, @_) }
+
+
+# Of a turn's latencies, ms
+
+sub summary {
+    my (@values) = @_;
+
+    return {
+        n   => scalar @values,
+        p50 => percentile(0.5, @values),
+        p99 => percentile(0.99, @values),
+        max => max(@values),
+    };
+}
+
+
+# Of several turns: the medians, but the worst maximum, and all that was
+# counted.
+
+sub turns {
+    my (@turns) = @_;
+
+    my %of;
+
+    for my $name (keys %{ $turns[0] }) {
+        my @values = map { $_->{$name} } @turns;
+
+        $of{$name} = $name eq 'max' ? max(@values)
+            : $name =~ /^(?:n|over)$/ ? sum0(@values) : median(@values);
+    }
+
+    return \%of;
+}
+
+
+# Rows of cells, the first row is the head; the first column is text, the
+# others are numbers.
+
+sub table {
+    my (@rows) = @_;
+
+    my @widths;
+
+    for my $row (@rows) {
+        for my $i (0 .. $#$row) {
+            my $n = length($row->[$i] // '');
+            $widths[$i] = $n if $n > ($widths[$i] // 0);
+        }
+    }
+
+    return join '', map {
+        my $row = $_;
+        my @cells = map {
+            sprintf $_ ? "%$widths[$_]s" : "%-$widths[$_]s", $row->[$_] // ''
+        } 0 .. $#$row;
+
+        join('  ', '  ', @cells) =~ s/ +\z//r . "\n";
+    } @rows;
+}
+
+
+1;
