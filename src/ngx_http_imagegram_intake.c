@@ -391,21 +391,11 @@ ngx_http_imagegram_intake_resume(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_imagegram_intake_copy(ngx_http_imagegram_intake_t *in)
 {
-    u_char  *p;
-
     if (ngx_http_imagegram_intake_grow(in, in->received) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    p = ngx_http_imagegram_slice_copy(&in->slice,
-                                      in->body->data + in->body->len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    in->body->len = p - in->body->data;
-
-    return NGX_OK;
+    return ngx_http_imagegram_slice_copy(&in->slice, in->body);
 }
 
 

@@ -87,30 +87,35 @@ ngx_http_imagegram_slice_write(ngx_http_imagegram_slice_t *slice)
 }
 
 
-u_char *
-ngx_http_imagegram_slice_copy(ngx_http_imagegram_slice_t *slice, u_char *p)
+ngx_int_t
+ngx_http_imagegram_slice_copy(ngx_http_imagegram_slice_t *slice,
+    ngx_str_t *body)
 {
     off_t         n;
+    u_char       *p;
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
     for (cl = slice->chain; cl; cl = cl->next) {
         b = cl->buf;
         n = ngx_buf_size(b);
+        p = body->data + body->len;
 
-        if (ngx_buf_in_memory(b)) {
-            p = ngx_cpymem(p, b->pos, n);
+        if (n == 0) {
             continue;
         }
 
-        if (n && ngx_read_file(b->file, p, n, b->file_pos) != n) {
-            return NULL;
+        if (ngx_buf_in_memory(b)) {
+            ngx_memcpy(p, b->pos, n);
+
+        } else if (ngx_read_file(b->file, p, n, b->file_pos) != n) {
+            return NGX_ERROR;
         }
 
-        p += n;
+        body->len += n;
     }
 
-    return p;
+    return NGX_OK;
 }
 
 

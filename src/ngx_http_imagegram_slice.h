@@ -35,9 +35,9 @@ off_t ngx_http_imagegram_slice_size(ngx_chain_t *chain);
 /* Appends the slice to the file.  Blocks: for a thread. */
 void ngx_http_imagegram_slice_write(ngx_http_imagegram_slice_t *slice);
 
-/* Copies the slice to p, which has room for it; gives its end, or NULL. */
-u_char *ngx_http_imagegram_slice_copy(ngx_http_imagegram_slice_t *slice,
-    u_char *p);
+/* Appends the slice to body, which has room for it. */
+ngx_int_t ngx_http_imagegram_slice_copy(ngx_http_imagegram_slice_t *slice,
+    ngx_str_t *body);
 
 /* Gives what was handed over back to nginx, to be filled again. */
 void ngx_http_imagegram_slice_release(ngx_http_imagegram_slice_t *slice,

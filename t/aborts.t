@@ -96,7 +96,7 @@ for my $case (@phases) {
 
 # --- while it is converted: it becomes a post, or it does not
 
-my ($converter) = $t->converter_pids;
+my $converter = $t->converter_pid;
 
 for my $reset (0, 1) {
     kill 'STOP', $converter;

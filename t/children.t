@@ -92,7 +92,7 @@ serves('after that');
 # --- the parent is killed, while it is idle and while it works
 
 for my $n (1, 2) {
-    my ($parent) = $t->converter_pids;
+    my $parent = $t->converter_pid;
 
     kill 'KILL', $parent;
     is_gone($parent, 'an idle converter that was killed');
@@ -103,7 +103,7 @@ for my $n (1, 2) {
 $c = $t->upload($slow);
 $child = child('STOP');
 
-my ($parent) = $t->converter_pids;
+my $parent = $t->converter_pid;
 
 kill 'KILL', $parent;
 is_gone($child, 'the child of a converter that was killed');
@@ -117,7 +117,7 @@ serves('after that');
 # so often that it is given up for a while
 
 for (1 .. 4) {
-    my $pid = wait_for(sub { ($t->converter_pids)[0] }, 30);
+    my $pid = $t->converter_pid;
 
     kill 'KILL', $pid;
     is_gone($pid, 'a converter that was killed again');
@@ -139,7 +139,7 @@ $child = child('STOP');
 
 my ($worker) = $t->worker_pids;
 
-($parent) = $t->converter_pids;
+$parent = $t->converter_pid;
 kill 'KILL', $worker;
 is_gone($worker, 'the worker');
 is_gone($parent, 'its converter');
@@ -179,7 +179,7 @@ serves('after that');
 
 # --- a queue that is full
 
-($parent) = $t->converter_pids;
+$parent = $t->converter_pid;
 kill 'STOP', $parent;
 
 my @admitted = map { $t->upload($png) } 1 .. 3;

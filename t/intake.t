@@ -104,7 +104,7 @@ for my $method (qw(POST GET POST POST GET)) {
 
 # a body that is refused does not spoil the connection
 
-my $r = $c->request(@post, body => substr($body, 1));
+my $r = $c->request(@post, body => substr($body, 0, -4));
 
 is($r->{status}, 400, 'a malformed body');
 created('the next request', ($c->closed(0.2) ? $t->connect : $c)
@@ -141,10 +141,15 @@ $r = $t->curl(2, 'posts', '--http2-prior-knowledge', '-F', 'author=ann',
     '-F', 'body=', '-F', "image=\@$file");
 is($r->{status}, 422, 'HTTP/2: a bad field');
 
+# curl 7.88 makes an error of its own of an answer that comes while it sends
+
 Imagegram::spew($file, "\0" x 110_000_000);
-$r = $t->curl(2, 'posts', '--http2-prior-knowledge', '-F', 'author=ann',
-    '-F', 'body=x', '-F', "image=\@$file");
-is($r->{status}, 413, 'HTTP/2: too large');
+
+my $url = sprintf 'http://127.0.0.1:%d/posts', $t->port(2);
+my $said = `nghttp -v -d $file -H 'Content-Type: $type' $url`;
+
+like($said, qr/:status: 413/, 'HTTP/2: too large');
+like($said, qr/"status":413/, 'HTTP/2: too large, with a problem document');
 ends();
 
 done_testing();

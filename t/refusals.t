@@ -85,7 +85,8 @@ for my $case (@fields) {
     delete $fields{$_} for grep { !defined $fields{$_} } keys %fields;
     $fields{image_contents} = $base64 if $image;
 
-    refused("JSON: $what", $t->json('posts', \%fields), 422, @at_fault);
+    refused("JSON: $what", $t->json('posts', \%fields), 422,
+        map { $_ eq 'image' ? 'image_contents' : $_ } @at_fault);
 }
 
 for my $field (qw(author body image)) {
@@ -105,8 +106,7 @@ for my $value (7, \1, undef, ['x'], { x => 'y' }) {
     my %fields = (author => 'ann', body => 'x', image_contents => $base64);
 
     refused('JSON: not a string',
-        $t->json('posts', { %fields, $_ => $value }), 422,
-        $_ eq 'image_contents' ? 'image' : $_)
+        $t->json('posts', { %fields, $_ => $value }), 422, $_)
         for qw(author body image_contents);
 }
 
@@ -114,7 +114,7 @@ for my $bad ('?', "$base64=", "=$base64", substr($base64, 0, 7), 'AB=C', 'A',
     "$base64$base64=x", "Zm9v\0")
 {
     refused('JSON: bad base64', $t->json('posts', { author => 'ann',
-        body => 'x', image_contents => $bad }), 422, 'image');
+        body => 'x', image_contents => $bad }), 422, 'image_contents');
 }
 
 
@@ -180,14 +180,14 @@ for my $status (415, 422) {
 
         refused("JSON: $what", $t->json('posts', { author => 'ann',
             body => 'x', image_contents => encode_base64($image, '') }),
-            $status, 'image');
+            $status, 'image_contents');
     }
 }
 
 refused('multipart: an empty image', $t->form('posts', [author => 'ann',
     body => 'x', image => '']), 422, 'image');
 refused('JSON: an empty image', $t->json('posts', { author => 'ann',
-    body => 'x', image_contents => '' }), 422, 'image');
+    body => 'x', image_contents => '' }), 422, 'image_contents');
 
 
 # --- bodies that are no bodies

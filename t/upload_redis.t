@@ -18,7 +18,7 @@ my $t = Imagegram->new(
 )->start;
 
 my $png = Imagegram::Image::png(8, 8);
-my ($converter) = $t->converter_pids;
+my $converter = $t->converter_pid;
 
 $t->post;
 
@@ -70,6 +70,7 @@ sub recovers {
 
 my $c = held();
 
+$t->expect_log(qr{connect\(\) to unix:.*/redis\.sock failed});
 $t->stop_redis;
 kill 'CONT', $converter;
 unavailable('Redis is gone', $c->response);

@@ -29,7 +29,7 @@ my $head = join "\r\n", 'POST /posts HTTP/1.1', 'Host: localhost',
 
 sub begin {
     my $half = $t->connect->write($head . substr $body, 0, 100);
-    my ($converter) = $t->converter_pids;
+    my $converter = $t->converter_pid;
 
     ok(wait_for(sub { (() = $t->files('tmp')) == 1 }, 30), 'half of a body');
     kill 'STOP', $converter;
@@ -48,7 +48,7 @@ sub begin {
 
 for my $n (1, 2) {
     my ($worker) = $t->worker_pids;
-    my ($converter) = $t->converter_pids;
+    my $converter = $t->converter_pid;
     my $end = begin();
 
     $t->reload;
@@ -69,7 +69,7 @@ is(scalar @{ ($t->walk('posts?limit=100'))[0] }, 10, 'of ten posts');
 # a reload while a crashed converter is about to be started again
 
 $t->expect_log(qr/unknown process \d+ exited on signal 9/);
-kill 'KILL', $t->converter_pids;
+kill 'KILL', $t->converter_pid;
 
 my ($worker) = $t->worker_pids;
 
@@ -105,7 +105,7 @@ is($t->get($_->{Image})->{status}, 200, 'an image')
 $end = begin();
 ($worker) = $t->worker_pids;
 
-my ($converter) = $t->converter_pids;
+my $converter = $t->converter_pid;
 
 ($master) = $t->nginx_pid;
 kill 'TERM', $master;

@@ -204,7 +204,8 @@ sub start_nginx {
     my ($port) = $self->conf =~ /listen 127\.0\.0\.1:(\d+)/;
 
     wait_for(sub {
-        Imagegram::HTTP::listens($port) || !alive($self->{nginx});
+        Imagegram::HTTP::listens($port) && $self->worker_pids
+            || !alive($self->{nginx});
     }, 30);
     alive($self->{nginx})
         or die "nginx did not start:\n", slurp("$self->{dir}/logs/nginx"),
@@ -232,7 +233,8 @@ sub stop_nginx {
 }
 
 
-# Reloads, with the options changed, and waits until new workers serve.
+# Reloads, with the options changed, and waits until only new workers serve:
+# the old ones accept connections for a moment longer.
 
 sub reload {
     my ($self, %options) = @_;
@@ -244,8 +246,12 @@ sub reload {
 
     kill 'HUP', $self->{nginx};
 
-    wait_for(sub { grep { !$old{$_} } $self->worker_pids }, 30)
-        or die "nginx did not reload:\n", $self->log, "\n";
+    wait_for(sub {
+        my @pids = $self->worker_pids;
+
+        return (grep { !$old{$_} } @pids)
+            && !grep { $old{$_} && cmdline($_) !~ /shutting down/ } @pids;
+    }, 30) or die "nginx did not reload:\n", $self->log, "\n";
 }
 
 
@@ -260,13 +266,23 @@ sub worker_pids {
 }
 
 
-# the converters themselves, one a worker, and the children that convert
+# the converters themselves, one a worker
 
 sub converter_pids {
     my ($self) = @_;
     return grep { cmdline($_) =~ /imagegram-convert/ }
         map { children($_) } $self->worker_pids;
 }
+
+# the one of the only worker, which may have been started a moment ago
+
+sub converter_pid {
+    my ($self) = @_;
+    return wait_for(sub { ($self->converter_pids)[0] }, 30)
+        // die "no converter:\n", $self->log(20), "\n";
+}
+
+# their children, which convert
 
 sub conversion_pids {
     my ($self) = @_;
