@@ -1,0 +1,342 @@
+
+/*
+ * Publications, see the header.
+ */
+
+#include "ngx_http_imagegram_publication.h"
+#include "ngx_http_imagegram_problem.h"
+#include "ngx_http_imagegram_store.h"
+#include "ngx_http_imagegram_task.h"
+
+
+static void ngx_http_imagegram_publication_prepare(void *data, ngx_log_t *log);
+static void ngx_http_imagegram_publication_prepared(void *data);
+static void ngx_http_imagegram_publication_converted(void *data,
+    imagegram_result_t *result, ngx_str_t *author, ngx_str_t *body);
+static ngx_int_t ngx_http_imagegram_publication_accept(
+    ngx_http_imagegram_publication_t *p, imagegram_result_t *result,
+    ngx_str_t *author, ngx_str_t *body);
+static void ngx_http_imagegram_publication_place(void *data, ngx_log_t *log);
+static void ngx_http_imagegram_publication_placed(void *data);
+static void ngx_http_imagegram_publication_stored(void *data, ngx_int_t rc,
+    redisReply *reply);
+static ngx_int_t ngx_http_imagegram_publication_thread(
+    ngx_http_imagegram_publication_t *p,
+    void (*work)(void *data, ngx_log_t *log), void (*done)(void *data));
+static void ngx_http_imagegram_publication_undo(
+    ngx_http_imagegram_publication_t *p, ngx_int_t status,
+    void (*work)(void *data, ngx_log_t *log));
+static void ngx_http_imagegram_publication_clean(void *data, ngx_log_t *log);
+static void ngx_http_imagegram_publication_remove(void *data, ngx_log_t *log);
+static void ngx_http_imagegram_publication_undone(void *data);
+static void ngx_http_imagegram_publication_close(
+    ngx_http_imagegram_publication_t *p);
+
+
+void
+ngx_http_imagegram_publication_init(ngx_http_imagegram_publication_t *p,
+    ngx_http_imagegram_job_t *job)
+{
+    ngx_uint_t                      i;
+    imagegram_job_t                *limits;
+    ngx_http_imagegram_loc_conf_t  *conf;
+
+    conf = job->conf;
+    limits = &p->conversion.job;
+
+    limits->max_image_size = conf->max_image_size;
+    limits->max_image_pixels = conf->max_image_pixels;
+    limits->width = conf->image_width;
+    limits->height = conf->image_height;
+    limits->fit = conf->image_fit;
+    limits->quality = conf->image_quality;
+    limits->max_author = conf->max_author;
+    limits->max_body = conf->max_body;
+    limits->author_optional = conf->user != NULL;
+
+    p->job = job;
+
+    p->conversion.handler = ngx_http_imagegram_publication_converted;
+    p->conversion.data = p;
+    p->conversion.log = ngx_cycle->log;
+
+    for (i = 0; i < IMAGEGRAM_FD_MAX; i++) {
+        p->conversion.fds[i] = NGX_INVALID_FILE;
+    }
+}
+
+
+void
+ngx_http_imagegram_publication_start(ngx_http_imagegram_publication_t *p)
+{
+    if (ngx_http_imagegram_publication_thread(p,
+                                      ngx_http_imagegram_publication_prepare,
+                                      ngx_http_imagegram_publication_prepared)
+        != NGX_OK)
+    {
+        ngx_http_imagegram_publication_give_up(p,
+                                               NGX_HTTP_SERVICE_UNAVAILABLE);
+    }
+}
+
+
+void
+ngx_http_imagegram_publication_give_up(ngx_http_imagegram_publication_t *p,
+    ngx_int_t status)
+{
+    ngx_http_imagegram_publication_undo(p, status,
+                                        ngx_http_imagegram_publication_clean);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_publication_disk_status(ngx_err_t err)
+{
+    if (err == NGX_ENOSPC || err == EDQUOT) {
+        return NGX_HTTP_INSUFFICIENT_STORAGE;
+    }
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+static void
+ngx_http_imagegram_publication_prepare(void *data, ngx_log_t *log)
+{
+    ngx_http_imagegram_publication_t *p = data;
+
+    ngx_fd_t                      *fds;
+    ngx_http_imagegram_storage_t  *storage;
+
+    fds = p->conversion.fds;
+    storage = p->job->conf->storage;
+
+    p->err = 0;
+
+    fds[IMAGEGRAM_FD_JPEG] = ngx_http_imagegram_storage_create(storage, p->id,
+                                                NGX_HTTP_IMAGEGRAM_TEMP_JPEG);
+
+    if (fds[IMAGEGRAM_FD_JPEG] == NGX_INVALID_FILE) {
+        p->err = ngx_errno;
+        return;
+    }
+
+    fds[IMAGEGRAM_FD_ORIGINAL] = ngx_http_imagegram_storage_create(storage,
+                                   p->id, NGX_HTTP_IMAGEGRAM_TEMP_ORIGINAL);
+
+    if (fds[IMAGEGRAM_FD_ORIGINAL] == NGX_INVALID_FILE) {
+        p->err = ngx_errno;
+    }
+}
+
+
+static void
+ngx_http_imagegram_publication_prepared(void *data)
+{
+    ngx_http_imagegram_publication_t *p = data;
+
+    if (p->err) {
+        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, p->err,
+                      "imagegram: creating a temporary file failed");
+
+        ngx_http_imagegram_publication_give_up(p,
+                          ngx_http_imagegram_publication_disk_status(p->err));
+        return;
+    }
+
+    ngx_http_imagegram_convert(p->job->conf->converters, &p->conversion);
+}
+
+
+static void
+ngx_http_imagegram_publication_converted(void *data,
+    imagegram_result_t *result, ngx_str_t *author, ngx_str_t *body)
+{
+    ngx_http_imagegram_publication_t *p = data;
+
+    ngx_int_t  rc;
+
+    rc = ngx_http_imagegram_publication_accept(p, result, author, body);
+
+    if (rc == NGX_OK
+        && ngx_http_imagegram_publication_thread(p,
+                                         ngx_http_imagegram_publication_place,
+                                         ngx_http_imagegram_publication_placed)
+           != NGX_OK)
+    {
+        rc = NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_http_imagegram_publication_give_up(p, rc);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_publication_accept(ngx_http_imagegram_publication_t *p,
+    imagegram_result_t *result, ngx_str_t *author, ngx_str_t *body)
+{
+    if (result->reason != IMAGEGRAM_OK) {
+        return ngx_http_imagegram_problem_reason(p->job->request,
+                                                 result->reason,
+                                                 result->fields);
+    }
+
+    p->format = result->format;
+
+    return p->accept(p, author, body);
+}
+
+
+static void
+ngx_http_imagegram_publication_place(void *data, ngx_log_t *log)
+{
+    ngx_http_imagegram_publication_t *p = data;
+
+    p->err = 0;
+
+    if (ngx_http_imagegram_storage_place(p->job->conf->storage, p->id,
+                                         NGX_HTTP_IMAGEGRAM_TEMP_ORIGINAL,
+                                         p->format)
+        != NGX_OK)
+    {
+        p->err = ngx_errno;
+    }
+
+    ngx_http_imagegram_publication_clean(p, log);
+}
+
+
+static void
+ngx_http_imagegram_publication_placed(void *data)
+{
+    ngx_http_imagegram_publication_t *p = data;
+
+    if (p->err) {
+        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, p->err,
+                      "imagegram: putting a post's files in place failed");
+
+        p->status = ngx_http_imagegram_publication_disk_status(p->err);
+        p->handler(p, NGX_DECLINED, NULL);
+        return;
+    }
+
+    if (ngx_http_imagegram_store_create_post(p->job->conf, p->job->pool, p->id,
+                      &p->author, &p->body,
+                      ngx_http_imagegram_storage_format_name(p->format),
+                      ngx_http_imagegram_publication_stored, p)
+        != NGX_OK)
+    {
+        ngx_http_imagegram_publication_stored(p, NGX_DECLINED, NULL);
+    }
+}
+
+
+static void
+ngx_http_imagegram_publication_stored(void *data, ngx_int_t rc,
+    redisReply *reply)
+{
+    ngx_http_imagegram_publication_t *p = data;
+
+    if (rc == NGX_OK) {
+        p->handler(p, NGX_OK, reply);
+        return;
+    }
+
+    p->status = ngx_http_imagegram_store_failed(p->job->request);
+
+    if (rc == NGX_DECLINED) {
+        ngx_http_imagegram_publication_undo(p, p->status,
+                                        ngx_http_imagegram_publication_remove);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "imagegram: post %*s may be in the feed or not: its files "
+                  "stay", (size_t) IMAGEGRAM_ID_LEN, p->id);
+
+    p->handler(p, NGX_ERROR, NULL);
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_publication_thread(ngx_http_imagegram_publication_t *p,
+    void (*work)(void *data, ngx_log_t *log), void (*done)(void *data))
+{
+    return ngx_http_imagegram_task_post(p->job->task, work, done, p);
+}
+
+
+/* Ends with status after a thread has done away with the files. */
+
+static void
+ngx_http_imagegram_publication_undo(ngx_http_imagegram_publication_t *p,
+    ngx_int_t status, void (*work)(void *data, ngx_log_t *log))
+{
+    p->status = status;
+
+    if (ngx_http_imagegram_publication_thread(p, work,
+                                        ngx_http_imagegram_publication_undone)
+        == NGX_OK)
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "imagegram: files of %*s remain", (size_t) IMAGEGRAM_ID_LEN,
+                  p->id);
+
+    ngx_http_imagegram_publication_close(p);
+    ngx_http_imagegram_publication_undone(p);
+}
+
+
+static void
+ngx_http_imagegram_publication_clean(void *data, ngx_log_t *log)
+{
+    ngx_http_imagegram_publication_t *p = data;
+
+    ngx_http_imagegram_storage_clean(p->job->conf->storage, p->id, log);
+
+    /* only now the space is given back, which takes time for large files */
+
+    ngx_http_imagegram_publication_close(p);
+}
+
+
+static void
+ngx_http_imagegram_publication_remove(void *data, ngx_log_t *log)
+{
+    ngx_http_imagegram_publication_t *p = data;
+
+    ngx_http_imagegram_storage_remove(p->job->conf->storage, p->id, p->format,
+                                      log);
+}
+
+
+static void
+ngx_http_imagegram_publication_undone(void *data)
+{
+    ngx_http_imagegram_publication_t *p = data;
+
+    p->handler(p, NGX_DECLINED, NULL);
+}
+
+
+static void
+ngx_http_imagegram_publication_close(ngx_http_imagegram_publication_t *p)
+{
+    ngx_fd_t    *fds;
+    ngx_uint_t   i;
+
+    fds = p->conversion.fds;
+
+    for (i = 0; i < IMAGEGRAM_FD_MAX; i++) {
+
+        if (fds[i] != NGX_INVALID_FILE) {
+            (void) ngx_close_file(fds[i]);
+            fds[i] = NGX_INVALID_FILE;
+        }
+    }
+}
