@@ -75,7 +75,8 @@ ngx_http_imagegram_handler(ngx_http_request_t *r)
     ngx_http_imagegram_route(r, ctx);
 
     for (resource = ngx_http_imagegram_resources;
-         resource->resource != ctx->route.resource;
+         resource->resource != IMAGEGRAM_ROUTE_NONE
+         && resource->resource != ctx->route.resource;
          resource++)
     {
         /* void */

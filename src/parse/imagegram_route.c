@@ -8,6 +8,12 @@
 #include "imagegram_route.h"
 
 
+static void imagegram_route_posts(imagegram_route_t *route,
+    const unsigned char *p, const unsigned char *end);
+static void imagegram_route_uploads(imagegram_route_t *route,
+    const unsigned char *p, const unsigned char *end);
+static const unsigned char *imagegram_route_id(const unsigned char *p,
+    const unsigned char *end);
 static const unsigned char *imagegram_route_skip(const unsigned char *p,
     const unsigned char *end, const char *word);
 
@@ -18,30 +24,41 @@ imagegram_route_parse(imagegram_route_t *route, const unsigned char *path,
 {
     const unsigned char  *p, *end;
 
-    p = path;
     end = path + len;
 
     route->resource = IMAGEGRAM_ROUTE_NONE;
     route->post = NULL;
     route->comment = NULL;
+    route->upload = NULL;
 
-    p = imagegram_route_skip(p, end, "posts");
-    if (p == NULL) {
+    p = imagegram_route_skip(path, end, "posts");
+    if (p) {
+        imagegram_route_posts(route, p, end);
         return;
     }
 
+    p = imagegram_route_skip(path, end, "uploads");
+    if (p) {
+        imagegram_route_uploads(route, p, end);
+    }
+}
+
+
+static void
+imagegram_route_posts(imagegram_route_t *route, const unsigned char *p,
+    const unsigned char *end)
+{
     if (p == end) {
         route->resource = IMAGEGRAM_ROUTE_POSTS;
         return;
     }
 
-    p = imagegram_route_skip(p, end, "/");
-    if (p == NULL || end - p < IMAGEGRAM_ID_LEN || !imagegram_route_is_id(p)) {
+    route->post = imagegram_route_id(p, end);
+    if (route->post == NULL) {
         return;
     }
 
-    route->post = p;
-    p += IMAGEGRAM_ID_LEN;
+    p = route->post + IMAGEGRAM_ID_LEN;
 
     if (p == end) {
         route->resource = IMAGEGRAM_ROUTE_POST;
@@ -58,13 +75,28 @@ imagegram_route_parse(imagegram_route_t *route, const unsigned char *path,
         return;
     }
 
-    p = imagegram_route_skip(p, end, "/");
-    if (p == NULL || end - p != IMAGEGRAM_ID_LEN || !imagegram_route_is_id(p)) {
+    route->comment = imagegram_route_id(p, end);
+
+    if (route->comment && route->comment + IMAGEGRAM_ID_LEN == end) {
+        route->resource = IMAGEGRAM_ROUTE_COMMENT;
+    }
+}
+
+
+static void
+imagegram_route_uploads(imagegram_route_t *route, const unsigned char *p,
+    const unsigned char *end)
+{
+    if (p == end) {
+        route->resource = IMAGEGRAM_ROUTE_UPLOADS;
         return;
     }
 
-    route->resource = IMAGEGRAM_ROUTE_COMMENT;
-    route->comment = p;
+    route->upload = imagegram_route_id(p, end);
+
+    if (route->upload && route->upload + IMAGEGRAM_ID_LEN == end) {
+        route->resource = IMAGEGRAM_ROUTE_UPLOAD;
+    }
 }
 
 
@@ -90,6 +122,21 @@ imagegram_route_is_id(const unsigned char *p)
     }
 
     return 1;
+}
+
+
+/* Gives the ID behind a slash, or NULL. */
+
+static const unsigned char *
+imagegram_route_id(const unsigned char *p, const unsigned char *end)
+{
+    p = imagegram_route_skip(p, end, "/");
+
+    if (p == NULL || end - p < IMAGEGRAM_ID_LEN || !imagegram_route_is_id(p)) {
+        return NULL;
+    }
+
+    return p;
 }
 
 

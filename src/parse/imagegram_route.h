@@ -20,7 +20,9 @@ typedef enum {
     IMAGEGRAM_ROUTE_POSTS,          /* posts */
     IMAGEGRAM_ROUTE_POST,           /* posts/ID */
     IMAGEGRAM_ROUTE_COMMENTS,       /* posts/ID/comments */
-    IMAGEGRAM_ROUTE_COMMENT         /* posts/ID/comments/ID */
+    IMAGEGRAM_ROUTE_COMMENT,        /* posts/ID/comments/ID */
+    IMAGEGRAM_ROUTE_UPLOADS,        /* uploads */
+    IMAGEGRAM_ROUTE_UPLOAD          /* uploads/ID */
 } imagegram_resource_e;
 
 
@@ -28,6 +30,7 @@ typedef struct {
     imagegram_resource_e  resource;
     const unsigned char  *post;     /* IMAGEGRAM_ID_LEN bytes of the path */
     const unsigned char  *comment;  /* likewise */
+    const unsigned char  *upload;   /* likewise; that of the post it becomes */
 } imagegram_route_t;
 
 
