@@ -9,6 +9,7 @@
 #include "ngx_http_imagegram_access.h"
 #include "ngx_http_imagegram_conf.h"
 #include "ngx_http_imagegram_problem.h"
+#include "ngx_http_imagegram_recovery.h"
 #include "ngx_http_imagegram_store.h"
 #include "ngx_http_imagegram_task.h"
 
@@ -152,6 +153,13 @@ static ngx_command_t  ngx_http_imagegram_commands[] = {
       offsetof(ngx_http_imagegram_loc_conf_t, max_body),
       &ngx_http_imagegram_body_post },
 
+    { ngx_string("imagegram_upload_expires"),
+      NGX_HTTP_IMAGEGRAM_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_imagegram_loc_conf_t, upload_expires),
+      NULL },
+
       ngx_null_command
 };
 
@@ -279,7 +287,11 @@ ngx_http_imagegram_init_process(ngx_cycle_t *cycle)
         ngx_http_imagegram_redis_open(redis[i], cycle);
     }
 
-    return ngx_http_imagegram_converters_init_process(cycle);
+    if (ngx_http_imagegram_converters_init_process(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_imagegram_recovery_init_process(cycle);
 }
 
 

@@ -20,11 +20,17 @@
 #include "ngx_http_imagegram_converters.h"
 
 
+#define NGX_HTTP_GONE               410
+#define NGX_HTTP_CHECKSUM_MISMATCH  460     /* tus 1.0.0 */
+
+
 typedef struct {
     ngx_uint_t                        used;    /* locations with the API */
     ngx_uint_t                        open;    /* of them, without
                                                 * imagegram_user */
     ngx_array_t                       redis;   /* of pointers, all there are */
+    ngx_array_t                       locations;    /* of pointers to their
+                                                     * configurations */
 
     /* what applies where no directive does; NULL: not needed */
 
@@ -36,6 +42,7 @@ typedef struct {
 
 typedef struct {
     ngx_flag_t                        enable;
+    ngx_str_t                         name;      /* of the location */
 
     ngx_http_imagegram_redis_t       *redis;
     ngx_str_t                         key_prefix;
@@ -58,6 +65,8 @@ typedef struct {
 
     ngx_int_t                         max_author;    /* characters */
     ngx_int_t                         max_body;
+
+    time_t                            upload_expires;
 } ngx_http_imagegram_loc_conf_t;
 
 

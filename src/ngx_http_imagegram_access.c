@@ -5,16 +5,15 @@
 
 #include "ngx_http_imagegram.h"
 #include "ngx_http_imagegram_access.h"
+#include "ngx_http_imagegram_header.h"
 #include "ngx_http_imagegram_problem.h"
-#include "ngx_http_imagegram_response.h"
+#include "ngx_http_imagegram_tus.h"
 #include "parse/imagegram_text.h"
 
 
 static ngx_int_t ngx_http_imagegram_access_preflight(ngx_http_request_t *r);
 static ngx_int_t ngx_http_imagegram_access_user(ngx_http_request_t *r);
 static ngx_str_t *ngx_http_imagegram_access_origin(ngx_http_request_t *r);
-static ngx_str_t *ngx_http_imagegram_access_header(ngx_http_request_t *r,
-    const char *name);
 
 
 ngx_int_t
@@ -50,17 +49,18 @@ ngx_http_imagegram_access_preflight(ngx_http_request_t *r)
 
     if (!conf->enable || r->method != NGX_HTTP_OPTIONS || r != r->main
         || ngx_http_imagegram_access_origin(r) == NULL
-        || ngx_http_imagegram_access_header(r, "Access-Control-Request-Method")
+        || ngx_http_imagegram_get_header(r, "Access-Control-Request-Method")
            == NULL)
     {
         return NGX_DECLINED;
     }
 
     if (ngx_http_imagegram_add_header(r, "Access-Control-Allow-Methods",
-                                      "GET, HEAD, POST, DELETE")
+                                      "GET, HEAD, POST, PATCH, DELETE")
         != NGX_OK
         || ngx_http_imagegram_add_header(r, "Access-Control-Allow-Headers",
-                                         "Authorization, Content-Type")
+                                         "Authorization, Content-Type, "
+                                     NGX_HTTP_IMAGEGRAM_TUS_REQUEST_HEADERS)
            != NGX_OK
         || ngx_http_imagegram_add_header(r, "Access-Control-Max-Age", "86400")
            != NGX_OK)
@@ -77,7 +77,7 @@ ngx_http_imagegram_access_write(ngx_http_request_t *r)
 {
     ngx_str_t  *site;
 
-    site = ngx_http_imagegram_access_header(r, "Sec-Fetch-Site");
+    site = ngx_http_imagegram_get_header(r, "Sec-Fetch-Site");
 
     if (site && site->len == sizeof("cross-site") - 1
         && ngx_strncmp(site->data, "cross-site", site->len) == 0
@@ -177,7 +177,8 @@ ngx_http_imagegram_access_headers(ngx_http_request_t *r)
     }
 
     return ngx_http_imagegram_add_header(r, "Access-Control-Expose-Headers",
-                                         "Location, Link, Retry-After");
+                                         "Location, Link, Retry-After, "
+                                    NGX_HTTP_IMAGEGRAM_TUS_RESPONSE_HEADERS);
 }
 
 
@@ -196,7 +197,7 @@ ngx_http_imagegram_access_origin(ngx_http_request_t *r)
         return NULL;
     }
 
-    origin = ngx_http_imagegram_access_header(r, "Origin");
+    origin = ngx_http_imagegram_get_header(r, "Origin");
 
     if (origin == NULL) {
         return NULL;
@@ -213,37 +214,4 @@ ngx_http_imagegram_access_origin(ngx_http_request_t *r)
     }
 
     return NULL;
-}
-
-
-static ngx_str_t *
-ngx_http_imagegram_access_header(ngx_http_request_t *r, const char *name)
-{
-    size_t            len;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    len = ngx_strlen(name);
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NULL;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == len
-            && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
-        {
-            return &h[i].value;
-        }
-    }
 }

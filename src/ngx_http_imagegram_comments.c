@@ -7,6 +7,7 @@
 #include "ngx_http_imagegram.h"
 #include "ngx_http_imagegram_comments.h"
 #include "ngx_http_imagegram_fields.h"
+#include "ngx_http_imagegram_header.h"
 #include "ngx_http_imagegram_id.h"
 #include "ngx_http_imagegram_intake.h"
 #include "ngx_http_imagegram_page.h"

@@ -34,7 +34,10 @@ ngx_http_imagegram_conf_create_main(ngx_conf_t *cf)
 
     if (ngx_array_init(&mcf->redis, cf->pool, 2,
                        sizeof(ngx_http_imagegram_redis_t *))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&mcf->locations, cf->pool, 2,
+                          sizeof(ngx_http_imagegram_loc_conf_t *))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -74,6 +77,7 @@ ngx_http_imagegram_conf_create(ngx_conf_t *cf)
     conf->image_quality = NGX_CONF_UNSET;
     conf->max_author = NGX_CONF_UNSET;
     conf->max_body = NGX_CONF_UNSET;
+    conf->upload_expires = NGX_CONF_UNSET;
 
     return conf;
 }
@@ -85,9 +89,10 @@ ngx_http_imagegram_conf_merge(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_imagegram_loc_conf_t *prev = parent;
     ngx_http_imagegram_loc_conf_t *conf = child;
 
-    char                            *rv;
-    ngx_http_core_loc_conf_t        *clcf;
-    ngx_http_imagegram_main_conf_t  *mcf;
+    char                             *rv;
+    ngx_http_core_loc_conf_t         *clcf;
+    ngx_http_imagegram_loc_conf_t   **location;
+    ngx_http_imagegram_main_conf_t   *mcf;
 
     ngx_conf_merge_str_value(conf->key_prefix, prev->key_prefix, "imagegram");
     ngx_conf_merge_str_value(conf->image_base, prev->image_base, "/images/");
@@ -107,6 +112,9 @@ ngx_http_imagegram_conf_merge(ngx_conf_t *cf, void *parent, void *child)
         conf->image_width = prev->image_width ? prev->image_width : 600;
         conf->image_height = prev->image_height ? prev->image_height : 600;
     }
+
+    ngx_conf_merge_sec_value(conf->upload_expires, prev->upload_expires,
+                             24 * 60 * 60);
 
     ngx_http_imagegram_conf_inherit(prev, conf);
 
@@ -136,6 +144,14 @@ ngx_http_imagegram_conf_merge(ngx_conf_t *cf, void *parent, void *child)
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_imagegram_module);
 
     mcf->used++;
+
+    location = ngx_array_push(&mcf->locations);
+    if (location == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *location = conf;
+    conf->name = clcf->name;
 
     if (conf->user == NULL) {
         mcf->open++;

@@ -11,6 +11,7 @@
 #include "ngx_http_imagegram_card.h"
 #include "ngx_http_imagegram_creation.h"
 #include "ngx_http_imagegram_fields.h"
+#include "ngx_http_imagegram_header.h"
 #include "ngx_http_imagegram_id.h"
 #include "ngx_http_imagegram_intake.h"
 #include "ngx_http_imagegram_job.h"
@@ -83,7 +84,7 @@ ngx_http_imagegram_create_post(ngx_http_request_t *r)
     return ngx_http_imagegram_intake_file(r, *fd, 0,
                     ngx_http_imagegram_admission_size(creation->job.conf,
                                                       job.kind),
-                    ngx_http_imagegram_creation_received, creation);
+                    NULL, ngx_http_imagegram_creation_received, creation);
 }
 
 

@@ -14,12 +14,13 @@
 
 #include "ngx_http_imagegram_intake.h"
 #include "ngx_http_imagegram_request.h"
-#include "ngx_http_imagegram_slice.h"
 #include "ngx_http_imagegram_task.h"
 
 
 typedef struct {
     ngx_http_request_t            *request;
+    ngx_http_imagegram_intake_write_pt
+                                   write;     /* NULL: nothing special */
     ngx_http_imagegram_intake_pt   handler;
     void                          *data;
 
@@ -30,6 +31,7 @@ typedef struct {
 
     ngx_thread_task_t             *task;      /* NULL: into memory */
     ngx_http_imagegram_slice_t     slice;     /* the task's data */
+    ngx_int_t                      written;   /* what the task gave */
 
     ngx_str_t                     *body;
     size_t                         size;      /* allocated for body */
@@ -63,8 +65,8 @@ static void ngx_http_imagegram_intake_cleanup(void *data);
 
 ngx_int_t
 ngx_http_imagegram_intake_file(ngx_http_request_t *r, ngx_fd_t fd,
-    off_t offset, off_t limit, ngx_http_imagegram_intake_pt handler,
-    void *data)
+    off_t offset, off_t limit, ngx_http_imagegram_intake_write_pt write,
+    ngx_http_imagegram_intake_pt handler, void *data)
 {
     ngx_http_imagegram_intake_t  *in;
 
@@ -77,6 +79,8 @@ ngx_http_imagegram_intake_file(ngx_http_request_t *r, ngx_fd_t fd,
     if (in->task == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    in->write = write;
 
     ngx_http_imagegram_slice_init(&in->slice, fd, offset);
 
@@ -342,7 +346,8 @@ ngx_http_imagegram_intake_work(void *data, ngx_log_t *log)
 {
     ngx_http_imagegram_intake_t *in = data;
 
-    ngx_http_imagegram_slice_write(&in->slice);
+    in->written = in->write ? in->write(in->data, &in->slice)
+                            : ngx_http_imagegram_slice_write(&in->slice);
 }
 
 
@@ -368,15 +373,18 @@ ngx_http_imagegram_intake_resume(ngx_http_request_t *r)
 
     ngx_http_imagegram_slice_release(&in->slice, r);
 
-    err = in->slice.err;
+    if (in->written == NGX_ERROR) {
+        err = in->slice.err;
 
-    if (err) {
         ngx_log_error(NGX_LOG_CRIT, r->connection->log, err,
                       "a request body cannot be written");
 
         in->rc = (err == ENOSPC || err == EDQUOT)
                      ? NGX_HTTP_INSUFFICIENT_STORAGE
                      : NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    } else if (in->written != NGX_OK) {
+        in->rc = in->written;
     }
 
     if (in->rc != NGX_AGAIN) {

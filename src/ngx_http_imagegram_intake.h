@@ -9,9 +9,7 @@
 #define _NGX_HTTP_IMAGEGRAM_INTAKE_H_INCLUDED_
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "ngx_http_imagegram_slice.h"
 
 
 /*
@@ -26,6 +24,14 @@
  */
 typedef void (*ngx_http_imagegram_intake_pt)(void *data, ngx_int_t rc);
 
+/*
+ * Called in a thread: appends the slice with ngx_http_imagegram_slice_write(),
+ * if it may.  Gives NGX_OK, NGX_ERROR with slice->err set, or a status: then
+ * no more is read, and the request is to end with that.
+ */
+typedef ngx_int_t (*ngx_http_imagegram_intake_write_pt)(void *data,
+    ngx_http_imagegram_slice_t *slice);
+
 
 /*
  * Starts to read the body of r, a request that is not held.  Gives NGX_DONE,
@@ -35,11 +41,11 @@ typedef void (*ngx_http_imagegram_intake_pt)(void *data, ngx_int_t rc);
  * the content handler to return likewise: nothing was started.
  *
  * Appends it to fd, the caller's, from offset on; limit is for the bytes of
- * this body.
+ * this body.  write is NULL where nothing else is to be done with a slice.
  */
 ngx_int_t ngx_http_imagegram_intake_file(ngx_http_request_t *r, ngx_fd_t fd,
-    off_t offset, off_t limit, ngx_http_imagegram_intake_pt handler,
-    void *data);
+    off_t offset, off_t limit, ngx_http_imagegram_intake_write_pt write,
+    ngx_http_imagegram_intake_pt handler, void *data);
 
 /*
  * Likewise into memory of the request's pool: body is set when the handler

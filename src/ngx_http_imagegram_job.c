@@ -19,7 +19,6 @@ static void ngx_http_imagegram_job_left(void *data);
 ngx_http_imagegram_job_t *
 ngx_http_imagegram_job_create(ngx_http_request_t *r, size_t size)
 {
-    ngx_pool_t                *pool;
     ngx_pool_cleanup_t        *cln;
     ngx_http_imagegram_job_t  *job;
 
@@ -27,6 +26,30 @@ ngx_http_imagegram_job_create(ngx_http_request_t *r, size_t size)
     if (cln == NULL) {
         return NULL;
     }
+
+    job = ngx_http_imagegram_job_create_alone(
+                 ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module),
+                 size);
+    if (job == NULL) {
+        return NULL;
+    }
+
+    job->request = r;
+    job->link = cln->data;
+
+    *job->link = job;
+    cln->handler = ngx_http_imagegram_job_left;
+
+    return job;
+}
+
+
+ngx_http_imagegram_job_t *
+ngx_http_imagegram_job_create_alone(ngx_http_imagegram_loc_conf_t *conf,
+    size_t size)
+{
+    ngx_pool_t                *pool;
+    ngx_http_imagegram_job_t  *job;
 
     pool = ngx_create_pool(NGX_HTTP_IMAGEGRAM_JOB_POOL, ngx_cycle->log);
     if (pool == NULL) {
@@ -46,12 +69,7 @@ ngx_http_imagegram_job_create(ngx_http_request_t *r, size_t size)
     }
 
     job->pool = pool;
-    job->request = r;
-    job->conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
-    job->link = cln->data;
-
-    *job->link = job;
-    cln->handler = ngx_http_imagegram_job_left;
+    job->conf = conf;
 
     return job;
 }

@@ -16,7 +16,8 @@ typedef struct ngx_http_imagegram_job_s  ngx_http_imagegram_job_t;
 
 struct ngx_http_imagegram_job_s {
     ngx_pool_t                     *pool;       /* the job's, it is in there */
-    ngx_http_request_t             *request;    /* NULL: the client left */
+    ngx_http_request_t             *request;    /* NULL: there is none, or the
+                                                 * client left */
     ngx_http_imagegram_job_t      **link;       /* in the request's pool */
     ngx_http_imagegram_loc_conf_t  *conf;
     ngx_thread_task_t              *task;       /* one at a time */
@@ -32,6 +33,10 @@ struct ngx_http_imagegram_job_s {
  */
 ngx_http_imagegram_job_t *ngx_http_imagegram_job_create(ngx_http_request_t *r,
     size_t size);
+
+/* Likewise for no request. */
+ngx_http_imagegram_job_t *ngx_http_imagegram_job_create_alone(
+    ngx_http_imagegram_loc_conf_t *conf, size_t size);
 
 /*
  * Runs work(job, log) in a thread, then done(job) in the event loop, as

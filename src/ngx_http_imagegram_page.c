@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_header.h"
 #include "ngx_http_imagegram_page.h"
 #include "ngx_http_imagegram_problem.h"
 #include "ngx_http_imagegram_response.h"

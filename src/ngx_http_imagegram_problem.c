@@ -7,8 +7,10 @@
 
 #include "ngx_http_imagegram.h"
 #include "ngx_http_imagegram_access.h"
+#include "ngx_http_imagegram_header.h"
 #include "ngx_http_imagegram_problem.h"
 #include "ngx_http_imagegram_response.h"
+#include "ngx_http_imagegram_tus.h"
 
 
 typedef struct {
@@ -156,7 +158,8 @@ ngx_http_imagegram_header_filter(ngx_http_request_t *r)
 
     if (ngx_http_imagegram_add_header(r, "X-Content-Type-Options", "nosniff")
         != NGX_OK
-        || ngx_http_imagegram_access_headers(r) != NGX_OK)
+        || ngx_http_imagegram_access_headers(r) != NGX_OK
+        || ngx_http_imagegram_tus_headers(r) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -113,11 +113,21 @@ ngx_http_imagegram_publication_prepare(void *data, ngx_log_t *log)
 
     p->err = 0;
 
+    /* an attempt to make a post of an upload may have died before this one */
+
+    if (p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE) {
+        ngx_http_imagegram_storage_clean(storage, p->id, log);
+    }
+
     fds[IMAGEGRAM_FD_JPEG] = ngx_http_imagegram_storage_create(storage, p->id,
                                                 NGX_HTTP_IMAGEGRAM_TEMP_JPEG);
 
     if (fds[IMAGEGRAM_FD_JPEG] == NGX_INVALID_FILE) {
         p->err = ngx_errno;
+        return;
+    }
+
+    if (p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE) {
         return;
     }
 
@@ -177,6 +187,8 @@ static ngx_int_t
 ngx_http_imagegram_publication_accept(ngx_http_imagegram_publication_t *p,
     imagegram_result_t *result, ngx_str_t *author, ngx_str_t *body)
 {
+    p->reason = result->reason;
+
     if (result->reason != IMAGEGRAM_OK) {
         return ngx_http_imagegram_problem_reason(p->job->request,
                                                  result->reason,
@@ -194,11 +206,16 @@ ngx_http_imagegram_publication_place(void *data, ngx_log_t *log)
 {
     ngx_http_imagegram_publication_t *p = data;
 
+    ngx_http_imagegram_temp_e  original;
+
     p->err = 0;
 
+    original = p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE
+                   ? NGX_HTTP_IMAGEGRAM_UPLOAD_BYTES
+                   : NGX_HTTP_IMAGEGRAM_TEMP_ORIGINAL;
+
     if (ngx_http_imagegram_storage_place(p->job->conf->storage, p->id,
-                                         NGX_HTTP_IMAGEGRAM_TEMP_ORIGINAL,
-                                         p->format)
+                                         original, p->format)
         != NGX_OK)
     {
         p->err = ngx_errno;
@@ -225,6 +242,7 @@ ngx_http_imagegram_publication_placed(void *data)
     if (ngx_http_imagegram_store_create_post(p->job->conf, p->job->pool, p->id,
                       &p->author, &p->body,
                       ngx_http_imagegram_storage_format_name(p->format),
+                      p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE,
                       ngx_http_imagegram_publication_stored, p)
         != NGX_OK)
     {
@@ -246,7 +264,21 @@ ngx_http_imagegram_publication_stored(void *data, ngx_int_t rc,
 
     p->status = ngx_http_imagegram_store_failed(p->job->request);
 
+    if (reply && ngx_strncmp(reply->str, "ERR buried", 10) == 0) {
+        p->status = NGX_HTTP_GONE;
+    }
+
     if (rc == NGX_DECLINED) {
+
+        /* an upload's attempt before this one may have made the post */
+
+        if (p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE
+            && p->status != NGX_HTTP_GONE)
+        {
+            p->handler(p, NGX_ERROR, NULL);
+            return;
+        }
+
         ngx_http_imagegram_publication_undo(p, p->status,
                                         ngx_http_imagegram_publication_remove);
         return;

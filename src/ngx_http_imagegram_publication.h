@@ -60,6 +60,8 @@ struct ngx_http_imagegram_publication_s {
     ngx_http_imagegram_publication_pt          handler;
 
     imagegram_format_e                         format;
+    imagegram_reason_e                         reason;   /* what the converter
+                                                * gave, OK: nothing wrong */
     ngx_int_t                                  status;
 
     ngx_err_t                                  err;      /* of a thread */

@@ -4,32 +4,8 @@
  */
 
 #include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_header.h"
 #include "ngx_http_imagegram_response.h"
-
-
-ngx_int_t
-ngx_http_imagegram_add_header(ngx_http_request_t *r, const char *name,
-    const char *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value.data = (u_char *) value;
-    h->value.len = ngx_strlen(value);
-
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-
-    return NGX_OK;
-}
 
 
 ngx_int_t
@@ -85,6 +61,10 @@ ngx_http_imagegram_send_empty(ngx_http_request_t *r, ngx_uint_t status)
 
     r->headers_out.status = status;
     r->header_only = 1;
+
+    if (status != NGX_HTTP_NO_CONTENT) {
+        r->headers_out.content_length_n = 0;
+    }
 
     rc = ngx_http_send_header(r);
 

@@ -1,6 +1,6 @@
 
 /*
- * Answers of handlers: JSON, and the headers that go with it.
+ * Answers of handlers.
  */
 
 #ifndef _NGX_HTTP_IMAGEGRAM_RESPONSE_H_INCLUDED_
@@ -9,12 +9,6 @@
 
 #include "ngx_http_imagegram.h"
 
-
-/*
- * Adds a response header; both strings must live as long as the request.
- */
-ngx_int_t ngx_http_imagegram_add_header(ngx_http_request_t *r,
-    const char *name, const char *value);
 
 /*
  * Sends header and body; json is memory of the request's pool.  Gives what

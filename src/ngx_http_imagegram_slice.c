@@ -56,7 +56,7 @@ ngx_http_imagegram_slice_size(ngx_chain_t *chain)
 }
 
 
-void
+ngx_int_t
 ngx_http_imagegram_slice_write(ngx_http_imagegram_slice_t *slice)
 {
     ngx_int_t      rc;
@@ -79,11 +79,11 @@ ngx_http_imagegram_slice_write(ngx_http_imagegram_slice_t *slice)
 
         if (rc != NGX_OK) {
             slice->err = ngx_errno;
-            return;
+            return NGX_ERROR;
         }
     }
 
-    slice->err = 0;
+    return NGX_OK;
 }
 
 

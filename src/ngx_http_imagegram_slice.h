@@ -18,7 +18,7 @@ typedef struct {
 
     ngx_fd_t      fd;        /* the intake's caller's */
     off_t         offset;    /* where the next one goes */
-    ngx_err_t     err;       /* of the last write, or 0 */
+    ngx_err_t     err;       /* of a write that failed */
 
     ngx_uint_t    full;      /* slices in a row that filled the buffer; with
                               * a large one, those left until it goes back */
@@ -32,8 +32,11 @@ void ngx_http_imagegram_slice_init(ngx_http_imagegram_slice_t *slice,
 
 off_t ngx_http_imagegram_slice_size(ngx_chain_t *chain);
 
-/* Appends the slice to the file.  Blocks: for a thread. */
-void ngx_http_imagegram_slice_write(ngx_http_imagegram_slice_t *slice);
+/*
+ * Appends the slice to the file.  Blocks: for a thread.  On NGX_ERROR err is
+ * set, and offset says how far it came.
+ */
+ngx_int_t ngx_http_imagegram_slice_write(ngx_http_imagegram_slice_t *slice);
 
 /* Appends the slice to body, which has room for it. */
 ngx_int_t ngx_http_imagegram_slice_copy(ngx_http_imagegram_slice_t *slice,

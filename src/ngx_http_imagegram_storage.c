@@ -25,7 +25,8 @@ static void ngx_http_imagegram_storage_file(
     const char *folder, u_char *id, imagegram_format_e format);
 static ngx_int_t ngx_http_imagegram_storage_link(
     ngx_http_imagegram_storage_t *storage, const char *folder, u_char *id,
-    ngx_http_imagegram_temp_e type, imagegram_format_e format);
+    ngx_http_imagegram_temp_e type, imagegram_format_e format,
+    ngx_uint_t again);
 static ngx_int_t ngx_http_imagegram_storage_make_dirs(char *path, size_t top);
 static ngx_int_t ngx_http_imagegram_storage_sync_dirs(const char *path,
     size_t top);
@@ -38,10 +39,14 @@ static const char  *ngx_http_imagegram_images = "images";
 static const char  *ngx_http_imagegram_originals = "originals";
 
 
-static const char  *ngx_http_imagegram_temp_names[] = {
-    "body",
-    "original",
-    "jpeg"
+/* by ngx_http_imagegram_temp_e: what stands before and behind the ID */
+
+static const char  *ngx_http_imagegram_temp_names[][2] = {
+    { "tmp", ".body" },
+    { "tmp", ".original" },
+    { "tmp", ".jpeg" },
+    { "uploads", "" },
+    { "uploads", ".info" }
 };
 
 
@@ -86,15 +91,41 @@ ngx_http_imagegram_storage_create(ngx_http_imagegram_storage_t *storage,
 }
 
 
+ngx_fd_t
+ngx_http_imagegram_storage_open(ngx_http_imagegram_storage_t *storage,
+    u_char *id, ngx_http_imagegram_temp_e type)
+{
+    ngx_http_imagegram_path_t  path;
+
+    ngx_http_imagegram_storage_temp(path, storage, id, type);
+
+    return open(path, O_RDWR|O_CLOEXEC);
+}
+
+
+void
+ngx_http_imagegram_storage_unlink(ngx_http_imagegram_storage_t *storage,
+    u_char *id, ngx_http_imagegram_temp_e type, ngx_log_t *log)
+{
+    ngx_http_imagegram_path_t  path;
+
+    ngx_http_imagegram_storage_temp(path, storage, id, type);
+    ngx_http_imagegram_storage_delete(path, log);
+}
+
+
 ngx_int_t
 ngx_http_imagegram_storage_place(ngx_http_imagegram_storage_t *storage,
     u_char *id, ngx_http_imagegram_temp_e original, imagegram_format_e format)
 {
     ngx_err_t                  err;
+    ngx_uint_t                 again;
     ngx_http_imagegram_path_t  path;
 
+    again = original == NGX_HTTP_IMAGEGRAM_UPLOAD_BYTES;
+
     if (ngx_http_imagegram_storage_link(storage, ngx_http_imagegram_originals,
-                                        id, original, format)
+                                        id, original, format, again)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -102,9 +133,13 @@ ngx_http_imagegram_storage_place(ngx_http_imagegram_storage_t *storage,
 
     if (ngx_http_imagegram_storage_link(storage, ngx_http_imagegram_images, id,
                                         NGX_HTTP_IMAGEGRAM_TEMP_JPEG,
-                                        IMAGEGRAM_FORMAT_JPEG)
+                                        IMAGEGRAM_FORMAT_JPEG, again)
         != NGX_OK)
     {
+        if (again) {
+            return NGX_ERROR;
+        }
+
         err = ngx_errno;
 
         ngx_http_imagegram_storage_file(path, storage,
@@ -124,12 +159,10 @@ void
 ngx_http_imagegram_storage_clean(ngx_http_imagegram_storage_t *storage,
     u_char *id, ngx_log_t *log)
 {
-    ngx_uint_t                 i;
-    ngx_http_imagegram_path_t  path;
+    ngx_uint_t  i;
 
     for (i = 0; i <= NGX_HTTP_IMAGEGRAM_TEMP_JPEG; i++) {
-        ngx_http_imagegram_storage_temp(path, storage, id, i);
-        ngx_http_imagegram_storage_delete(path, log);
+        ngx_http_imagegram_storage_unlink(storage, id, i, log);
     }
 }
 
@@ -213,9 +246,10 @@ ngx_http_imagegram_storage_temp(ngx_http_imagegram_path_t path,
     ngx_http_imagegram_storage_t *storage, u_char *id,
     ngx_http_imagegram_temp_e type)
 {
-    (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V/tmp/%*s.%s%Z",
-                        &storage->path, (size_t) NGX_HTTP_IMAGEGRAM_ID_LEN, id,
-                        ngx_http_imagegram_temp_names[type]);
+    (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V/%s/%*s%s%Z",
+                        &storage->path, ngx_http_imagegram_temp_names[type][0],
+                        (size_t) NGX_HTTP_IMAGEGRAM_ID_LEN, id,
+                        ngx_http_imagegram_temp_names[type][1]);
 }
 
 
@@ -236,8 +270,9 @@ ngx_http_imagegram_storage_file(ngx_http_imagegram_path_t path,
 static ngx_int_t
 ngx_http_imagegram_storage_link(ngx_http_imagegram_storage_t *storage,
     const char *folder, u_char *id, ngx_http_imagegram_temp_e type,
-    imagegram_format_e format)
+    imagegram_format_e format, ngx_uint_t again)
 {
+    int                        rc;
     size_t                     top;
     ngx_err_t                  err;
     ngx_http_imagegram_path_t  from, to;
@@ -247,20 +282,24 @@ ngx_http_imagegram_storage_link(ngx_http_imagegram_storage_t *storage,
 
     top = storage->path.len + 1 + ngx_strlen(folder);
 
-    if (link(from, to) == -1) {
+    rc = link(from, to);
 
-        if (ngx_errno != NGX_ENOENT
-            || ngx_http_imagegram_storage_make_dirs(to, top) != NGX_OK
-            || link(from, to) == -1)
-        {
-            return NGX_ERROR;
-        }
+    if (rc == -1 && ngx_errno == NGX_ENOENT
+        && ngx_http_imagegram_storage_make_dirs(to, top) == NGX_OK)
+    {
+        rc = link(from, to);
+    }
+
+    if (rc == -1 && !(again && ngx_errno == NGX_EEXIST)) {
+        return NGX_ERROR;
     }
 
     if (ngx_http_imagegram_storage_sync_dirs(to, top) != NGX_OK) {
         err = ngx_errno;
 
-        (void) ngx_delete_file(to);
+        if (rc != -1) {
+            (void) ngx_delete_file(to);
+        }
 
         ngx_set_errno(err);
         return NGX_ERROR;

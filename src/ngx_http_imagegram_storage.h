@@ -5,7 +5,8 @@
  *   images/83/df/ID.jpg        the JPEGs, what the images location serves
  *   originals/83/df/ID.png     (.jpg, .bmp) byte for byte as received
  *   tmp/ID.body, .original, .jpeg    while a post is being made
- *   uploads/                   unfinished resumable uploads
+ *   uploads/ID, ID.info        resumable uploads: the bytes, and what is known
+ *                              about them (ngx_http_imagegram_upload.h)
  *
  * Files 0640, folders 0750.  All below one file system, so that a file moves
  * by link() and unlink().  The functions marked "blocks" may wait for the
@@ -32,10 +33,14 @@ typedef struct {
 } ngx_http_imagegram_storage_t;
 
 
+/* what is not a post's file yet */
+
 typedef enum {
     NGX_HTTP_IMAGEGRAM_TEMP_BODY = 0,
     NGX_HTTP_IMAGEGRAM_TEMP_ORIGINAL,
-    NGX_HTTP_IMAGEGRAM_TEMP_JPEG
+    NGX_HTTP_IMAGEGRAM_TEMP_JPEG,
+    NGX_HTTP_IMAGEGRAM_UPLOAD_BYTES,
+    NGX_HTTP_IMAGEGRAM_UPLOAD_INFO
 } ngx_http_imagegram_temp_e;
 
 
@@ -47,18 +52,27 @@ ngx_int_t ngx_http_imagegram_storage_init(ngx_conf_t *cf,
     ngx_http_imagegram_storage_t *storage);
 
 /*
- * Creates a file in tmp/, open for reading and writing.  Blocks.  Gives the
- * fd, the caller's, or NGX_INVALID_FILE with ngx_errno set.
+ * Creates a file that is not there, or opens one that is, for reading and
+ * writing.  Blocks.  Gives the fd, the caller's, or NGX_INVALID_FILE with
+ * ngx_errno set.
  */
 ngx_fd_t ngx_http_imagegram_storage_create(
     ngx_http_imagegram_storage_t *storage, u_char *id,
     ngx_http_imagegram_temp_e type);
+ngx_fd_t ngx_http_imagegram_storage_open(
+    ngx_http_imagegram_storage_t *storage, u_char *id,
+    ngx_http_imagegram_temp_e type);
+
+/* Removes such a file; none there is fine.  Blocks. */
+void ngx_http_imagegram_storage_unlink(ngx_http_imagegram_storage_t *storage,
+    u_char *id, ngx_http_imagegram_temp_e type, ngx_log_t *log);
 
 /*
  * Puts JPEG and original of a post into place and makes that durable; never
  * overwrites.  Files in tmp/ remain until ngx_http_imagegram_storage_clean().
- * original is the temp file to become the original.  Blocks.  On failure
- * nothing is left in place, ngx_errno is set.
+ * original is the file to become the original; where that is an upload's,
+ * files that are there already are its own, from an attempt before this one.
+ * Blocks.  On failure nothing new is left in place, ngx_errno is set.
  */
 ngx_int_t ngx_http_imagegram_storage_place(
     ngx_http_imagegram_storage_t *storage, u_char *id,

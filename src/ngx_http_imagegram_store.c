@@ -242,7 +242,8 @@ ngx_http_imagegram_store_delete_comment(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_imagegram_store_create_post(ngx_http_imagegram_loc_conf_t *conf,
     ngx_pool_t *pool, u_char *id, ngx_str_t *author, ngx_str_t *body,
-    ngx_str_t *format, ngx_http_imagegram_redis_pt handler, void *data)
+    ngx_str_t *format, ngx_uint_t again, ngx_http_imagegram_redis_pt handler,
+    void *data)
 {
     ngx_str_t                        pid;
     ngx_http_imagegram_store_args_t  a;
@@ -263,6 +264,7 @@ ngx_http_imagegram_store_create_post(ngx_http_imagegram_loc_conf_t *conf,
     ngx_http_imagegram_store_json(&a, ",\"Author\":\"", author, "\"", NULL,
                                   "");
     ngx_http_imagegram_store_json(&a, "\"Body\":\"", body, "\"", NULL, "");
+    ngx_http_imagegram_store_number(&a, "%uL", again);
 
     if (a.failed
         || ngx_http_imagegram_redis_send(conf->redis,

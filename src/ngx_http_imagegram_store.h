@@ -62,10 +62,11 @@ ngx_int_t ngx_http_imagegram_store_failed(ngx_http_request_t *r);
  * Changes that go together with files, which is why they outlive a request:
  * the arguments are copied, rc is as in ngx_http_imagegram_redis.h, and
  * NGX_ERROR means that nothing was sent and the handler will not be called.
+ * again: the post may have been made before, and is the same then.
  */
 ngx_int_t ngx_http_imagegram_store_create_post(
     ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, u_char *id,
-    ngx_str_t *author, ngx_str_t *body, ngx_str_t *format,
+    ngx_str_t *author, ngx_str_t *body, ngx_str_t *format, ngx_uint_t again,
     ngx_http_imagegram_redis_pt handler, void *data);
 ngx_int_t ngx_http_imagegram_store_delete_post(
     ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, u_char *id,

@@ -1,10 +1,16 @@
 -- KEYS  feed, seq, cards, post
 -- ARGV  PostID, author (as text), format of the original,
---       the card's head before and behind the timestamp, the card's tail
+--       the card's head before and behind the timestamp, the card's tail,
+--       1 if the post may have been made before, by an attempt whose outcome
+--       nobody learned
 -- gives the card; "exists" if there is such a post (a PostID is never used
 -- twice), "full" if there are no sequence numbers left
 
 if redis.call('EXISTS', KEYS[4]) == 1 then
+    if ARGV[7] == '1' then
+        return redis.call('HGET', KEYS[3], ARGV[1])
+    end
+
     return redis.error_reply('ERR exists')
 end
 

@@ -317,8 +317,11 @@ sub stop_redis {
     my $pid = delete $self->{redis_pid} or return;
 
     delete $self->{redis_client};
-    kill 'CONT', $pid;
-    kill $signal // 'TERM', $pid;
+    $signal //= 'TERM';
+
+    # one that was stopped must not go on for a moment before it is killed
+    kill 'CONT', $pid unless $signal eq 'KILL';
+    kill $signal, $pid;
     return if wait_for(sub { !alive($pid) }, 30);
 
     push @{ $self->{faults} }, 'Redis did not end';

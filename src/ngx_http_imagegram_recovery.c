@@ -1,0 +1,394 @@
+
+/*
+ * Recovery, see the header.
+ *
+ * A worker walks through the uploads of each storage when it starts; again,
+ * after a while, as long as something could not be finished.  All workers do:
+ * who claims an upload finishes it, and the others see that.  Reading the
+ * folder and the records is done by threads, some entries at a time.
+ */
+
+#include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_finish.h"
+#include "ngx_http_imagegram_recovery.h"
+#include "ngx_http_imagegram_task.h"
+
+
+/* entries of the folder that a thread reads at a time, uploads that are
+ * finished at a time */
+#define NGX_HTTP_IMAGEGRAM_RECOVERY_ENTRIES  64
+#define NGX_HTTP_IMAGEGRAM_RECOVERY_FOUND    4
+
+/* until the next walk, ms */
+#define NGX_HTTP_IMAGEGRAM_RECOVERY_FIRST    500
+#define NGX_HTTP_IMAGEGRAM_RECOVERY_MAX      8000
+
+
+/* one for each storage, as long as the process */
+
+typedef struct {
+    ngx_queue_t                      queue;
+    ngx_http_imagegram_storage_t    *storage;
+    ngx_http_imagegram_main_conf_t  *mcf;
+    ngx_event_t                      timer;
+    ngx_thread_task_t               *task;
+    DIR                             *dir;       /* NULL: not on the way */
+    ngx_uint_t                       end;       /* of the folder */
+    ngx_http_imagegram_upload_t      found[NGX_HTTP_IMAGEGRAM_RECOVERY_FOUND];
+    ngx_uint_t                       nfound;
+    ngx_uint_t                       running;   /* transfers */
+    ngx_uint_t                       wanted;    /* another walk */
+    ngx_msec_t                       delay;     /* before it */
+} ngx_http_imagegram_recovery_t;
+
+
+static ngx_http_imagegram_recovery_t *ngx_http_imagegram_recovery_find(
+    ngx_http_imagegram_storage_t *storage);
+static ngx_int_t ngx_http_imagegram_recovery_create(ngx_cycle_t *cycle,
+    ngx_http_imagegram_main_conf_t *mcf,
+    ngx_http_imagegram_storage_t *storage);
+static void ngx_http_imagegram_recovery_walk(ngx_event_t *ev);
+static void ngx_http_imagegram_recovery_next(ngx_http_imagegram_recovery_t *rc);
+static void ngx_http_imagegram_recovery_read(void *data, ngx_log_t *log);
+static ngx_int_t ngx_http_imagegram_recovery_look(
+    ngx_http_imagegram_recovery_t *rc, const char *name);
+static void ngx_http_imagegram_recovery_found(void *data);
+static void ngx_http_imagegram_recovery_start(
+    ngx_http_imagegram_recovery_t *rc, ngx_http_imagegram_upload_t *u);
+static ngx_http_imagegram_loc_conf_t *ngx_http_imagegram_recovery_location(
+    ngx_http_imagegram_recovery_t *rc, ngx_str_t *name, ngx_str_t *prefix);
+static void ngx_http_imagegram_recovery_done(ngx_http_imagegram_transfer_t *t);
+
+
+static ngx_queue_t  ngx_http_imagegram_recoveries;
+
+
+ngx_int_t
+ngx_http_imagegram_recovery_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                       i;
+    ngx_http_imagegram_loc_conf_t  **conf;
+    ngx_http_imagegram_main_conf_t  *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_imagegram_module);
+
+    ngx_queue_init(&ngx_http_imagegram_recoveries);
+
+    conf = mcf->locations.elts;
+
+    for (i = 0; i < mcf->locations.nelts; i++) {
+
+        if (ngx_http_imagegram_recovery_find(conf[i]->storage) == NULL
+            && ngx_http_imagegram_recovery_create(cycle, mcf, conf[i]->storage)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_imagegram_recovery_wanted(ngx_http_imagegram_storage_t *storage)
+{
+    ngx_http_imagegram_recovery_t  *rc;
+
+    rc = ngx_http_imagegram_recovery_find(storage);
+
+    rc->wanted = 1;
+
+    if (rc->dir == NULL && !rc->timer.timer_set) {
+        ngx_add_timer(&rc->timer, rc->delay);
+    }
+}
+
+
+static ngx_http_imagegram_recovery_t *
+ngx_http_imagegram_recovery_find(ngx_http_imagegram_storage_t *storage)
+{
+    ngx_str_t                      *path;
+    ngx_queue_t                    *q;
+    ngx_http_imagegram_recovery_t  *rc;
+
+    for (q = ngx_queue_head(&ngx_http_imagegram_recoveries);
+         q != ngx_queue_sentinel(&ngx_http_imagegram_recoveries);
+         q = ngx_queue_next(q))
+    {
+        rc = ngx_queue_data(q, ngx_http_imagegram_recovery_t, queue);
+        path = &rc->storage->path;
+
+        if (path->len == storage->path.len
+            && ngx_strncmp(path->data, storage->path.data, path->len) == 0)
+        {
+            return rc;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_recovery_create(ngx_cycle_t *cycle,
+    ngx_http_imagegram_main_conf_t *mcf, ngx_http_imagegram_storage_t *storage)
+{
+    ngx_http_imagegram_recovery_t  *rc;
+
+    rc = ngx_pcalloc(cycle->pool, sizeof(ngx_http_imagegram_recovery_t));
+    if (rc == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc->task = ngx_thread_task_alloc(cycle->pool, 0);
+    if (rc->task == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc->storage = storage;
+    rc->mcf = mcf;
+    rc->delay = NGX_HTTP_IMAGEGRAM_RECOVERY_FIRST;
+
+    rc->timer.handler = ngx_http_imagegram_recovery_walk;
+    rc->timer.data = rc;
+    rc->timer.log = cycle->log;
+    rc->timer.cancelable = 1;
+
+    ngx_queue_insert_tail(&ngx_http_imagegram_recoveries, &rc->queue);
+
+    ngx_add_timer(&rc->timer, 0);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_imagegram_recovery_walk(ngx_event_t *ev)
+{
+    char                            path[NGX_MAX_PATH];
+    ngx_http_imagegram_recovery_t  *rc;
+
+    rc = ev->data;
+
+    (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V/uploads%Z",
+                        &rc->storage->path);
+
+    rc->dir = opendir(path);
+
+    if (rc->dir == NULL) {
+        ngx_log_error(NGX_LOG_CRIT, ev->log, ngx_errno,
+                      "opendir() \"%s\" failed", path);
+        return;
+    }
+
+    rc->wanted = 0;
+    rc->end = 0;
+
+    ngx_http_imagegram_recovery_next(rc);
+}
+
+
+static void
+ngx_http_imagegram_recovery_next(ngx_http_imagegram_recovery_t *rc)
+{
+    if (!rc->end
+        && ngx_http_imagegram_task_post(rc->task,
+                                        ngx_http_imagegram_recovery_read,
+                                        ngx_http_imagegram_recovery_found, rc)
+           == NGX_OK)
+    {
+        return;
+    }
+
+    (void) closedir(rc->dir);
+    rc->dir = NULL;
+
+    if (!rc->end || rc->wanted) {
+        rc->delay = ngx_min(2 * rc->delay, NGX_HTTP_IMAGEGRAM_RECOVERY_MAX);
+        ngx_add_timer(&rc->timer, rc->delay);
+
+    } else {
+        rc->delay = NGX_HTTP_IMAGEGRAM_RECOVERY_FIRST;
+    }
+}
+
+
+static void
+ngx_http_imagegram_recovery_read(void *data, ngx_log_t *log)
+{
+    ngx_http_imagegram_recovery_t *rc = data;
+
+    ngx_uint_t      n;
+    struct dirent  *entry;
+
+    rc->nfound = 0;
+
+    for (n = 0;
+         n < NGX_HTTP_IMAGEGRAM_RECOVERY_ENTRIES
+         && rc->nfound < NGX_HTTP_IMAGEGRAM_RECOVERY_FOUND;
+         n++)
+    {
+        entry = readdir(rc->dir);
+
+        if (entry == NULL) {
+            rc->end = 1;
+            return;
+        }
+
+        if (ngx_http_imagegram_recovery_look(rc, entry->d_name) == NGX_OK) {
+            rc->nfound++;
+        }
+    }
+}
+
+
+/* With NGX_OK the upload is open, and complete. */
+
+static ngx_int_t
+ngx_http_imagegram_recovery_look(ngx_http_imagegram_recovery_t *rc,
+    const char *name)
+{
+    ngx_http_imagegram_upload_t  *u;
+
+    if (ngx_strlen(name) != IMAGEGRAM_ID_LEN + sizeof(".info") - 1
+        || ngx_strcmp(name + IMAGEGRAM_ID_LEN, ".info") != 0
+        || !imagegram_route_is_id((u_char *) name))
+    {
+        return NGX_DECLINED;
+    }
+
+    u = &rc->found[rc->nfound];
+
+    ngx_memzero(u, sizeof(ngx_http_imagegram_upload_t));
+
+    ngx_http_imagegram_upload_init(u, rc->storage, 0);
+    ngx_memcpy(u->id, name, IMAGEGRAM_ID_LEN);
+
+    if (ngx_http_imagegram_upload_open(u, NULL) == NGX_OK
+        && ngx_http_imagegram_upload_complete(u))
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_imagegram_upload_close(u);
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_imagegram_recovery_found(void *data)
+{
+    ngx_http_imagegram_recovery_t *rc = data;
+
+    ngx_uint_t  i;
+
+    /* whoever comes last goes on */
+
+    rc->running = 1;
+
+    for (i = 0; i < rc->nfound; i++) {
+        ngx_http_imagegram_recovery_start(rc, &rc->found[i]);
+    }
+
+    if (--rc->running == 0) {
+        ngx_http_imagegram_recovery_next(rc);
+    }
+}
+
+
+static void
+ngx_http_imagegram_recovery_start(ngx_http_imagegram_recovery_t *rc,
+    ngx_http_imagegram_upload_t *u)
+{
+    u_char                         *data;
+    ngx_str_t                       texts[NGX_HTTP_IMAGEGRAM_UPLOAD_TEXTS];
+    ngx_http_imagegram_loc_conf_t  *conf;
+    ngx_http_imagegram_transfer_t  *t;
+
+    t = NULL;
+
+    /* a small file that was read a moment ago: that waits for no disk */
+
+    data = ngx_http_imagegram_upload_texts(u, texts, rc->timer.log);
+
+    if (data) {
+        conf = ngx_http_imagegram_recovery_location(rc,
+                                    &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_LOCATION],
+                                    &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_PREFIX]);
+        if (conf == NULL) {
+            ngx_log_error(NGX_LOG_ERR, rc->timer.log, 0,
+                          "imagegram: upload %*s is complete, but there is no "
+                          "location any more with its key prefix \"%V\"",
+                          (size_t) IMAGEGRAM_ID_LEN, u->id,
+                          &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_PREFIX]);
+
+        } else {
+            t = ngx_http_imagegram_transfer_adopt(conf, u->id);
+        }
+
+        ngx_free(data);
+    }
+
+    if (t == NULL) {
+        ngx_http_imagegram_upload_close(u);
+        return;
+    }
+
+    t->upload = *u;
+    t->recovery = rc;
+    rc->running++;
+
+    ngx_http_imagegram_finish(t, ngx_http_imagegram_recovery_done);
+}
+
+
+/* The location that it was sent to, or another one with the same keys. */
+
+static ngx_http_imagegram_loc_conf_t *
+ngx_http_imagegram_recovery_location(ngx_http_imagegram_recovery_t *rc,
+    ngx_str_t *name, ngx_str_t *prefix)
+{
+    ngx_uint_t                       i;
+    ngx_http_imagegram_loc_conf_t  **conf, *other;
+
+    other = NULL;
+    conf = rc->mcf->locations.elts;
+
+    for (i = 0; i < rc->mcf->locations.nelts; i++) {
+
+        if (ngx_http_imagegram_recovery_find(conf[i]->storage) != rc
+            || conf[i]->key_prefix.len != prefix->len
+            || ngx_strncmp(conf[i]->key_prefix.data, prefix->data, prefix->len)
+               != 0)
+        {
+            continue;
+        }
+
+        if (conf[i]->name.len == name->len
+            && ngx_strncmp(conf[i]->name.data, name->data, name->len) == 0)
+        {
+            return conf[i];
+        }
+
+        other = conf[i];
+    }
+
+    return other;
+}
+
+
+static void
+ngx_http_imagegram_recovery_done(ngx_http_imagegram_transfer_t *t)
+{
+    ngx_http_imagegram_recovery_t  *rc;
+
+    rc = t->recovery;
+
+    (void) ngx_http_imagegram_transfer_end(t);
+
+    if (--rc->running == 0) {
+        ngx_http_imagegram_recovery_next(rc);
+    }
+}

@@ -1,0 +1,759 @@
+
+/*
+ * tus 1.0.0: POST uploads, HEAD, PATCH and DELETE uploads/{id}.
+ *
+ * Each request makes a transfer.  Its work on the disk is done by threads; a
+ * body goes through the intake, slice by slice.  When the client leaves, the
+ * transfer goes on to where the upload is in order, and makes the post if it
+ * has all bytes.
+ */
+
+#include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_finish.h"
+#include "ngx_http_imagegram_header.h"
+#include "ngx_http_imagegram_intake.h"
+#include "ngx_http_imagegram_problem.h"
+#include "ngx_http_imagegram_request.h"
+#include "ngx_http_imagegram_response.h"
+#include "ngx_http_imagegram_transfer.h"
+#include "ngx_http_imagegram_tus.h"
+#include "ngx_http_imagegram_uploads.h"
+
+
+static ngx_int_t ngx_http_imagegram_upload_texts_set(
+    ngx_http_imagegram_transfer_t *t, ngx_str_t *metadata, ngx_str_t *author,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_imagegram_upload_begin(ngx_http_request_t *r,
+    ngx_http_imagegram_transfer_t *t,
+    void (*work)(void *data, ngx_log_t *log));
+static void ngx_http_imagegram_upload_create_work(void *data, ngx_log_t *log);
+static void ngx_http_imagegram_upload_open_work(void *data, ngx_log_t *log);
+static ngx_int_t ngx_http_imagegram_upload_open_status(
+    ngx_http_imagegram_transfer_t *t, ngx_log_t *log);
+static void ngx_http_imagegram_upload_opened(void *data);
+static void ngx_http_imagegram_upload_receive(
+    ngx_http_imagegram_transfer_t *t);
+static ngx_int_t ngx_http_imagegram_upload_slice(void *data,
+    ngx_http_imagegram_slice_t *slice);
+static void ngx_http_imagegram_upload_left(ngx_http_imagegram_job_t *job);
+static void ngx_http_imagegram_upload_received(void *data, ngx_int_t rc);
+static void ngx_http_imagegram_upload_settle(
+    ngx_http_imagegram_transfer_t *t);
+static void ngx_http_imagegram_upload_settle_work(void *data, ngx_log_t *log);
+static void ngx_http_imagegram_upload_settled(void *data);
+static void ngx_http_imagegram_upload_finished(
+    ngx_http_imagegram_transfer_t *t);
+static void ngx_http_imagegram_upload_delete_work(void *data, ngx_log_t *log);
+static void ngx_http_imagegram_upload_answer(void *data);
+static ngx_int_t ngx_http_imagegram_upload_failed(ngx_http_request_t *r,
+    ngx_http_imagegram_transfer_t *t);
+static ngx_int_t ngx_http_imagegram_upload_send(ngx_http_request_t *r,
+    ngx_http_imagegram_transfer_t *t);
+static ngx_int_t ngx_http_imagegram_upload_headers(ngx_http_request_t *r,
+    ngx_http_imagegram_transfer_t *t);
+static ngx_int_t ngx_http_imagegram_upload_metadata(ngx_http_request_t *r,
+    ngx_http_imagegram_transfer_t *t);
+static ngx_int_t ngx_http_imagegram_upload_path(ngx_http_request_t *r,
+    const char *header, const char *folder, u_char *id);
+
+
+ngx_int_t
+ngx_http_imagegram_create_upload(ngx_http_request_t *r)
+{
+    off_t                           length;
+    ngx_int_t                       rc;
+    ngx_str_t                       metadata, author, body;
+    ngx_http_imagegram_transfer_t  *t;
+
+    rc = ngx_http_imagegram_tus_version(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_imagegram_tus_length(r, &length);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_imagegram_tus_metadata(r, &metadata, &author, &body);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    t = ngx_http_imagegram_transfer_create(r, NULL);
+    if (t == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    t->method = NGX_HTTP_POST;
+    t->upload.record.length = length;
+
+    rc = ngx_http_imagegram_tus_body(r, &t->body);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_imagegram_tus_checksum(r, t->sha1, &t->checked);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_imagegram_upload_texts_set(t, &metadata, &author, &body);
+    }
+
+    if (rc != NGX_OK) {
+        (void) ngx_http_imagegram_transfer_end(t);
+        return rc;
+    }
+
+    return ngx_http_imagegram_upload_begin(r, t,
+                                        ngx_http_imagegram_upload_create_work);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_head_upload(ngx_http_request_t *r)
+{
+    ngx_int_t                       rc;
+    ngx_http_imagegram_ctx_t       *ctx;
+    ngx_http_imagegram_transfer_t  *t;
+
+    rc = ngx_http_imagegram_tus_version(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
+
+    t = ngx_http_imagegram_transfer_create(r, (u_char *) ctx->route.upload);
+    if (t == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    t->method = NGX_HTTP_HEAD;
+    t->expected = -1;
+
+    return ngx_http_imagegram_upload_begin(r, t,
+                                          ngx_http_imagegram_upload_open_work);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_patch_upload(ngx_http_request_t *r)
+{
+    ngx_int_t                       rc;
+    ngx_http_imagegram_ctx_t       *ctx;
+    ngx_http_imagegram_transfer_t  *t;
+
+    rc = ngx_http_imagegram_tus_version(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
+
+    t = ngx_http_imagegram_transfer_create(r, (u_char *) ctx->route.upload);
+    if (t == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    t->method = NGX_HTTP_PATCH;
+
+    rc = ngx_http_imagegram_tus_body(r, &t->body);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_imagegram_tus_offset(r, &t->expected);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_imagegram_tus_checksum(r, t->sha1, &t->checked);
+    }
+
+    if (rc != NGX_OK) {
+        (void) ngx_http_imagegram_transfer_end(t);
+        return rc;
+    }
+
+    return ngx_http_imagegram_upload_begin(r, t,
+                                          ngx_http_imagegram_upload_open_work);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_delete_upload(ngx_http_request_t *r)
+{
+    ngx_int_t                       rc;
+    ngx_http_imagegram_ctx_t       *ctx;
+    ngx_http_imagegram_transfer_t  *t;
+
+    rc = ngx_http_imagegram_tus_version(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
+
+    t = ngx_http_imagegram_transfer_create(r, (u_char *) ctx->route.upload);
+    if (t == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    t->method = NGX_HTTP_DELETE;
+
+    return ngx_http_imagegram_upload_begin(r, t,
+                                          ngx_http_imagegram_upload_open_work);
+}
+
+
+/* A thread may need them after the request has gone. */
+
+static ngx_int_t
+ngx_http_imagegram_upload_texts_set(ngx_http_imagegram_transfer_t *t,
+    ngx_str_t *metadata, ngx_str_t *author, ngx_str_t *body)
+{
+    ngx_str_t   *texts;
+    ngx_uint_t   i;
+
+    texts = t->texts;
+
+    texts[NGX_HTTP_IMAGEGRAM_UPLOAD_USER] = t->user;
+    texts[NGX_HTTP_IMAGEGRAM_UPLOAD_LOCATION] = t->job.conf->name;
+    texts[NGX_HTTP_IMAGEGRAM_UPLOAD_PREFIX] = t->job.conf->key_prefix;
+    texts[NGX_HTTP_IMAGEGRAM_UPLOAD_AUTHOR] = *author;
+    texts[NGX_HTTP_IMAGEGRAM_UPLOAD_BODY] = *body;
+    texts[NGX_HTTP_IMAGEGRAM_UPLOAD_METADATA] = *metadata;
+
+    for (i = NGX_HTTP_IMAGEGRAM_UPLOAD_AUTHOR;
+         i < NGX_HTTP_IMAGEGRAM_UPLOAD_TEXTS;
+         i++)
+    {
+        texts[i].data = ngx_pstrdup(t->job.pool, &texts[i]);
+
+        if (texts[i].data == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_upload_begin(ngx_http_request_t *r,
+    ngx_http_imagegram_transfer_t *t, void (*work)(void *data, ngx_log_t *log))
+{
+    if (ngx_http_imagegram_transfer_thread(t, work,
+                                           ngx_http_imagegram_upload_opened)
+        != NGX_OK)
+    {
+        (void) ngx_http_imagegram_transfer_end(t);
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    ngx_http_imagegram_request_hold(r, 0);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_imagegram_upload_create_work(void *data, ngx_log_t *log)
+{
+    ngx_http_imagegram_transfer_t *t = data;
+
+    t->rc = ngx_http_imagegram_upload_create(&t->upload, t->texts);
+
+    if (t->rc == NGX_OK && t->body && t->checked) {
+        t->rc = ngx_http_imagegram_upload_check(&t->upload);
+    }
+
+    if (t->rc != NGX_OK) {
+        t->err = ngx_errno;
+        t->status = ngx_http_imagegram_publication_disk_status(t->err);
+    }
+}
+
+
+static void
+ngx_http_imagegram_upload_open_work(void *data, ngx_log_t *log)
+{
+    ngx_http_imagegram_transfer_t *t = data;
+
+    t->status = ngx_http_imagegram_upload_open_status(t, log);
+
+    if (t->status == NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        t->err = ngx_errno;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_upload_open_status(ngx_http_imagegram_transfer_t *t,
+    ngx_log_t *log)
+{
+    ngx_int_t                     rc;
+    ngx_http_imagegram_upload_t  *u;
+
+    u = &t->upload;
+
+    rc = ngx_http_imagegram_upload_open(u, &t->user);
+
+    if (rc == NGX_OK) {
+
+        if (t->method == NGX_HTTP_DELETE) {
+            rc = ngx_http_imagegram_upload_remove(u, log);
+
+        } else if (u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_RECEIVING) {
+            rc = ngx_http_imagegram_upload_take_over(u, t->expected);
+        }
+    }
+
+    if (rc == NGX_OK && t->body && t->checked
+        && u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_RECEIVING)
+    {
+        rc = ngx_http_imagegram_upload_check(u);
+    }
+
+    if (rc == NGX_OK && t->method == NGX_HTTP_HEAD) {
+        t->texts_data = ngx_http_imagegram_upload_texts(u, t->texts, log);
+
+        if (t->texts_data == NULL) {
+            rc = NGX_ERROR;
+        }
+    }
+
+    switch (rc) {
+
+    case NGX_OK:
+    case NGX_BUSY:
+        return NGX_OK;
+
+    case NGX_DECLINED:
+        return NGX_HTTP_NOT_FOUND;
+
+    case NGX_ERROR:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    default:
+        return rc;
+    }
+}
+
+
+static void
+ngx_http_imagegram_upload_opened(void *data)
+{
+    ngx_http_imagegram_transfer_t *t = data;
+
+    ngx_http_imagegram_upload_t  *u;
+
+    u = &t->upload;
+
+    if (t->err) {
+        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, t->err,
+                      "imagegram: upload %*s cannot be opened",
+                      (size_t) IMAGEGRAM_ID_LEN, u->id);
+    }
+
+    if (t->status == NGX_OK
+        && u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_REFUSED
+        && t->method != NGX_HTTP_DELETE)
+    {
+        t->status = NGX_HTTP_GONE;
+    }
+
+    if (t->status != NGX_OK) {
+        ngx_http_imagegram_upload_answer(t);
+        return;
+    }
+
+    if (ngx_http_imagegram_upload_complete(u)) {
+
+        if (t->body) {
+            t->status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+            ngx_http_imagegram_upload_answer(t);
+            return;
+        }
+
+        ngx_http_imagegram_finish(t, ngx_http_imagegram_upload_finished);
+        return;
+    }
+
+    if (u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_POSTED
+        && t->method == NGX_HTTP_PATCH && t->expected != u->offset)
+    {
+        t->status = NGX_HTTP_CONFLICT;
+        ngx_http_imagegram_upload_answer(t);
+        return;
+    }
+
+    if (u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_RECEIVING && t->body) {
+        ngx_http_imagegram_upload_receive(t);
+        return;
+    }
+
+    ngx_http_imagegram_upload_answer(t);
+}
+
+
+static void
+ngx_http_imagegram_upload_receive(ngx_http_imagegram_transfer_t *t)
+{
+    ngx_int_t                     rc;
+    ngx_http_request_t           *r;
+    ngx_http_imagegram_upload_t  *u;
+
+    r = t->job.request;
+    u = &t->upload;
+
+    if (r == NULL) {
+        ngx_http_imagegram_upload_settle(t);
+        return;
+    }
+
+    t->job.left = ngx_http_imagegram_upload_left;
+
+    rc = ngx_http_imagegram_intake_file(r, u->bytes, u->offset,
+                                        u->record.length - u->offset,
+                                        ngx_http_imagegram_upload_slice,
+                                        ngx_http_imagegram_upload_received, t);
+    if (rc == NGX_DONE) {
+
+        /* the intake holds the request now */
+
+        ngx_http_imagegram_request_done(r, NGX_DONE);
+        return;
+    }
+
+    ngx_http_imagegram_upload_received(t, rc);
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_upload_slice(void *data, ngx_http_imagegram_slice_t *slice)
+{
+    ngx_http_imagegram_transfer_t *t = data;
+
+    return ngx_http_imagegram_upload_append(&t->upload, slice);
+}
+
+
+/* The client left while a body was being received. */
+
+static void
+ngx_http_imagegram_upload_left(ngx_http_imagegram_job_t *job)
+{
+    ngx_http_imagegram_upload_received(job, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+}
+
+
+static void
+ngx_http_imagegram_upload_received(void *data, ngx_int_t rc)
+{
+    ngx_http_imagegram_transfer_t *t = data;
+
+    t->job.left = NULL;
+    t->status = rc;
+    t->upload.touched = ngx_time();
+
+    ngx_http_imagegram_upload_settle(t);
+}
+
+
+static void
+ngx_http_imagegram_upload_settle(ngx_http_imagegram_transfer_t *t)
+{
+    if (ngx_http_imagegram_transfer_thread(t,
+                                         ngx_http_imagegram_upload_settle_work,
+                                         ngx_http_imagegram_upload_settled)
+        != NGX_OK)
+    {
+        t->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        ngx_http_imagegram_upload_answer(t);
+    }
+}
+
+
+/*
+ * A chunk with a checksum counts or is dropped.  What a creation brought that
+ * failed goes with the upload: the client has not learned where it is.
+ */
+
+static void
+ngx_http_imagegram_upload_settle_work(void *data, ngx_log_t *log)
+{
+    ngx_http_imagegram_transfer_t *t = data;
+
+    ngx_int_t                     rc;
+    ngx_http_imagegram_upload_t  *u;
+
+    u = &t->upload;
+
+    if (u->checked) {
+        rc = ngx_http_imagegram_upload_verify(u, t->status == NGX_OK ? t->sha1
+                                                                     : NULL);
+        if (t->status == NGX_OK && rc != NGX_OK) {
+            t->status = rc == NGX_DECLINED ? NGX_HTTP_CHECKSUM_MISMATCH
+                        : rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR
+                                          : rc;
+        }
+    }
+
+    if (ngx_http_imagegram_upload_complete(u)) {
+        return;
+    }
+
+    if (t->method == NGX_HTTP_POST && t->status != NGX_OK
+        && u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_RECEIVING)
+    {
+        (void) ngx_http_imagegram_upload_remove(u, log);
+    }
+
+    ngx_http_imagegram_upload_close(u);
+}
+
+
+static void
+ngx_http_imagegram_upload_settled(void *data)
+{
+    ngx_http_imagegram_transfer_t *t = data;
+
+    /* whatever happened to the client once its last byte was here */
+
+    if (ngx_http_imagegram_upload_complete(&t->upload)
+        && t->status != NGX_HTTP_CONFLICT)
+    {
+        t->status = NGX_OK;
+        ngx_http_imagegram_finish(t, ngx_http_imagegram_upload_finished);
+        return;
+    }
+
+    ngx_http_imagegram_upload_answer(t);
+}
+
+
+static void
+ngx_http_imagegram_upload_finished(ngx_http_imagegram_transfer_t *t)
+{
+    ngx_http_imagegram_upload_t  *u;
+
+    u = &t->upload;
+
+    switch (u->record.state) {
+
+    case NGX_HTTP_IMAGEGRAM_UPLOAD_POSTED:
+        u->offset = u->record.length;
+
+        if (t->method == NGX_HTTP_DELETE
+            && ngx_http_imagegram_transfer_thread(t,
+                                        ngx_http_imagegram_upload_delete_work,
+                                        ngx_http_imagegram_upload_answer)
+               == NGX_OK)
+        {
+            return;
+        }
+
+        break;
+
+    case NGX_HTTP_IMAGEGRAM_UPLOAD_REFUSED:
+        t->status = t->method == NGX_HTTP_HEAD
+                        ? NGX_HTTP_GONE
+                        : imagegram_reason_status(u->record.reason);
+        break;
+
+    case NGX_HTTP_IMAGEGRAM_UPLOAD_REMOVED:
+        t->status = NGX_HTTP_NOT_FOUND;
+        break;
+
+    default:
+
+        /* clients start anew after any HEAD that fails, and need not */
+
+        if (t->method != NGX_HTTP_HEAD) {
+            t->status = t->publication.status;
+        }
+    }
+
+    ngx_http_imagegram_upload_answer(t);
+}
+
+
+static void
+ngx_http_imagegram_upload_delete_work(void *data, ngx_log_t *log)
+{
+    ngx_http_imagegram_transfer_t *t = data;
+
+    (void) ngx_http_imagegram_upload_remove(&t->upload, log);
+}
+
+
+static void
+ngx_http_imagegram_upload_answer(void *data)
+{
+    ngx_http_imagegram_transfer_t *t = data;
+
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
+
+    r = t->job.request;
+    rc = NGX_OK;
+
+    if (r) {
+        rc = t->status == NGX_OK ? ngx_http_imagegram_upload_send(r, t)
+                                 : ngx_http_imagegram_upload_failed(r, t);
+    }
+
+    r = ngx_http_imagegram_transfer_end(t);
+
+    if (r) {
+        ngx_http_imagegram_request_done(r, rc);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_upload_failed(ngx_http_request_t *r,
+    ngx_http_imagegram_transfer_t *t)
+{
+    unsigned                      fields[IMAGEGRAM_FIELD_MAX];
+    ngx_http_imagegram_upload_t  *u;
+
+    u = &t->upload;
+
+    if (u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_REFUSED
+        && t->status != NGX_HTTP_GONE)
+    {
+        ngx_memzero(fields, sizeof(fields));
+        fields[IMAGEGRAM_FIELD_IMAGE] = u->record.reason;
+
+        return ngx_http_imagegram_problem_reason(r, u->record.reason, fields);
+    }
+
+    switch (t->status) {
+
+    case NGX_HTTP_CONFLICT:
+        return ngx_http_imagegram_problem(r, NGX_HTTP_CONFLICT,
+                  "Upload-Offset is not that of the upload, or another "
+                  "request has taken it over");
+
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+        return ngx_http_imagegram_problem(r, t->status,
+                                 "that is more than Upload-Length announced");
+
+    default:
+        return t->status;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_upload_send(ngx_http_request_t *r,
+    ngx_http_imagegram_transfer_t *t)
+{
+    ngx_uint_t  status;
+
+    if (t->method == NGX_HTTP_DELETE) {
+        return ngx_http_imagegram_send_empty(r, NGX_HTTP_NO_CONTENT);
+    }
+
+    status = NGX_HTTP_NO_CONTENT;
+
+    if (ngx_http_imagegram_upload_headers(r, t) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (t->method == NGX_HTTP_POST) {
+        status = NGX_HTTP_CREATED;
+
+        if (ngx_http_imagegram_upload_path(r, "Location", "uploads",
+                                           t->upload.id)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (t->method == NGX_HTTP_HEAD) {
+        status = NGX_HTTP_OK;
+
+        if (ngx_http_imagegram_upload_metadata(r, t) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    return ngx_http_imagegram_send_empty(r, status);
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_upload_headers(ngx_http_request_t *r,
+    ngx_http_imagegram_transfer_t *t)
+{
+    ngx_http_imagegram_upload_t  *u;
+
+    u = &t->upload;
+
+    if (ngx_http_imagegram_tus_add_number(r, "Upload-Offset", u->offset)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_POSTED) {
+        return ngx_http_imagegram_upload_path(r, "Content-Location", "posts",
+                                              u->id);
+    }
+
+    return ngx_http_imagegram_tus_add_expires(r, u->touched
+                                                 + t->job.conf->upload_expires);
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_upload_metadata(ngx_http_request_t *r,
+    ngx_http_imagegram_transfer_t *t)
+{
+    u_char     *value;
+    ngx_str_t  *metadata;
+
+    if (ngx_http_imagegram_add_header(r, "Cache-Control", "no-store")
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    metadata = &t->texts[NGX_HTTP_IMAGEGRAM_UPLOAD_METADATA];
+
+    if (metadata->len) {
+        value = ngx_pnalloc(r->pool, metadata->len + 1);
+        if (value == NULL) {
+            return NGX_ERROR;
+        }
+
+        (void) ngx_cpystrn(value, metadata->data, metadata->len + 1);
+
+        if (ngx_http_imagegram_add_header(r, "Upload-Metadata",
+                                          (char *) value)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_imagegram_tus_add_number(r, "Upload-Length",
+                                             t->upload.record.length);
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_upload_path(ngx_http_request_t *r, const char *header,
+    const char *folder, u_char *id)
+{
+    u_char  *path;
+
+    path = ngx_http_imagegram_path(r, sizeof("uploads/") + IMAGEGRAM_ID_LEN,
+                                   "%s/%*s", folder,
+                                   (size_t) IMAGEGRAM_ID_LEN, id);
+    if (path == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_imagegram_add_header(r, header, (char *) path);
+}
