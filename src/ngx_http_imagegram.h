@@ -21,6 +21,7 @@
 
 
 #define NGX_HTTP_GONE               410
+#define NGX_HTTP_UNPROCESSABLE      422     /* RFC 9110 */
 #define NGX_HTTP_CHECKSUM_MISMATCH  460     /* tus 1.0.0 */
 
 

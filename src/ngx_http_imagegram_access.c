@@ -60,6 +60,7 @@ ngx_http_imagegram_access_preflight(ngx_http_request_t *r)
         != NGX_OK
         || ngx_http_imagegram_add_header(r, "Access-Control-Allow-Headers",
                                          "Authorization, Content-Type, "
+                                         "Idempotency-Key, "
                                      NGX_HTTP_IMAGEGRAM_TUS_REQUEST_HEADERS)
            != NGX_OK
         || ngx_http_imagegram_add_header(r, "Access-Control-Max-Age", "86400")

@@ -9,6 +9,7 @@
 #include "ngx_http_imagegram_fields.h"
 #include "ngx_http_imagegram_header.h"
 #include "ngx_http_imagegram_id.h"
+#include "ngx_http_imagegram_idempotency.h"
 #include "ngx_http_imagegram_intake.h"
 #include "ngx_http_imagegram_page.h"
 #include "ngx_http_imagegram_problem.h"
@@ -24,6 +25,8 @@ typedef struct {
     ngx_http_request_t  *request;
     ngx_str_t            body;
     u_char               id[IMAGEGRAM_ID_LEN];
+    ngx_http_imagegram_idempotency_t
+                         idem;
 } ngx_http_imagegram_comment_t;
 
 
@@ -218,6 +221,7 @@ ngx_int_t
 ngx_http_imagegram_create_comment(ngx_http_request_t *r)
 {
     size_t                          limit;
+    ngx_int_t                       rc;
     ngx_http_imagegram_comment_t   *comment;
     ngx_http_imagegram_loc_conf_t  *conf;
 
@@ -244,6 +248,11 @@ ngx_http_imagegram_create_comment(ngx_http_request_t *r)
     }
 
     comment->request = r;
+
+    rc = ngx_http_imagegram_idempotency_init(r, &comment->idem);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     return ngx_http_imagegram_intake_memory(r, limit, &comment->body,
                                             ngx_http_imagegram_comment_body,
@@ -282,8 +291,11 @@ ngx_http_imagegram_comment_create(ngx_http_imagegram_comment_t *comment)
 
     ngx_http_imagegram_id_create(comment->id);
 
+    (void) ngx_http_imagegram_idempotency_hash(&comment->idem, &author, &body,
+                                               NGX_INVALID_FILE);
+
     return ngx_http_imagegram_store_create_comment(r, comment->id, &author,
-                                      &body,
+                                      &body, &comment->idem,
                                       ngx_http_imagegram_comment_created);
 }
 
@@ -295,8 +307,18 @@ ngx_http_imagegram_comment_created(ngx_http_request_t *r, redisReply *reply)
 
     rc = NGX_OK;
 
+    /* the answer of before, to the same idempotency key */
+
+    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 1) {
+        reply = reply->element[0];
+    }
+
     if (reply && reply->type == REDIS_REPLY_STRING) {
         rc = ngx_http_imagegram_comment_location(r, reply);
+
+    } else if (reply && reply->type == REDIS_REPLY_INTEGER) {
+        rc = reply->integer ? ngx_http_imagegram_idempotency_running(r)
+                            : ngx_http_imagegram_idempotency_other(r);
     }
 
     if (rc == NGX_OK) {

@@ -3,7 +3,8 @@
  * POST posts.
  *
  * A creation is a job.  Until the body is complete it ends with the request;
- * from then on it is published whether the client waits or not.
+ * from then on it is published whether the client waits or not.  With an
+ * idempotency key it holds a lease on that, from before the body is read.
  */
 
 #include "ngx_http_imagegram.h"
@@ -13,22 +14,29 @@
 #include "ngx_http_imagegram_fields.h"
 #include "ngx_http_imagegram_header.h"
 #include "ngx_http_imagegram_id.h"
+#include "ngx_http_imagegram_idempotency.h"
 #include "ngx_http_imagegram_intake.h"
 #include "ngx_http_imagegram_job.h"
+#include "ngx_http_imagegram_lease.h"
 #include "ngx_http_imagegram_publication.h"
 #include "ngx_http_imagegram_request.h"
 #include "ngx_http_imagegram_response.h"
+#include "ngx_http_imagegram_store.h"
 
 
 typedef struct {
     ngx_http_imagegram_job_t           job;
     ngx_http_imagegram_publication_t   publication;
+    ngx_http_imagegram_lease_t         lease;
     ngx_str_t                          user;
 } ngx_http_imagegram_creation_t;
 
 
 static ngx_http_imagegram_creation_t *ngx_http_imagegram_creation_create(
     ngx_http_request_t *r, imagegram_job_t *job);
+static void ngx_http_imagegram_creation_reserved(void *data, ngx_int_t rc);
+static ngx_int_t ngx_http_imagegram_creation_receive(
+    ngx_http_imagegram_creation_t *creation);
 static void ngx_http_imagegram_creation_left(ngx_http_imagegram_job_t *job);
 static void ngx_http_imagegram_creation_received(void *data, ngx_int_t rc);
 static ngx_int_t ngx_http_imagegram_creation_accept(
@@ -36,15 +44,16 @@ static ngx_int_t ngx_http_imagegram_creation_accept(
     ngx_str_t *body);
 static void ngx_http_imagegram_creation_published(
     ngx_http_imagegram_publication_t *publication, ngx_int_t rc,
-    redisReply *reply);
+    ngx_str_t *card);
 static ngx_int_t ngx_http_imagegram_creation_answer(
-    ngx_http_imagegram_creation_t *creation, redisReply *reply);
+    ngx_http_imagegram_creation_t *creation, ngx_str_t *text);
+static ngx_http_request_t *ngx_http_imagegram_creation_end(
+    ngx_http_imagegram_creation_t *creation, ngx_uint_t completed);
 
 
 ngx_int_t
 ngx_http_imagegram_create_post(ngx_http_request_t *r)
 {
-    ngx_fd_t                       *fd;
     ngx_int_t                       rc;
     imagegram_job_t                 job;
     ngx_http_imagegram_creation_t  *creation;
@@ -61,12 +70,76 @@ ngx_http_imagegram_create_post(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    fd = &creation->publication.conversion.fds[IMAGEGRAM_FD_BODY];
+    rc = ngx_http_imagegram_idempotency_init(r, &creation->publication.idem);
+
+    if (rc != NGX_OK) {
+        (void) ngx_http_imagegram_creation_end(creation, 0);
+        return rc;
+    }
+
+    if (!creation->publication.idem.given) {
+        return ngx_http_imagegram_creation_receive(creation);
+    }
+
+    if (ngx_http_imagegram_lease_start(&creation->lease) != NGX_OK) {
+        (void) ngx_http_imagegram_creation_end(creation, 0);
+        return ngx_http_imagegram_store_failed(r);
+    }
+
+    ngx_http_imagegram_request_hold(r, 0);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_imagegram_creation_reserved(void *data, ngx_int_t rc)
+{
+    ngx_http_imagegram_creation_t *creation = data;
+
+    ngx_http_request_t  *r;
+
+    r = creation->job.request;
+
+    if (rc == NGX_OK && r) {
+
+        /* the intake has a hold of its own; ours ends with NGX_DONE */
+
+        rc = ngx_http_imagegram_creation_receive(creation);
+        ngx_http_imagegram_request_done(r, rc);
+        return;
+    }
+
+    rc = rc == NGX_BUSY ? ngx_http_imagegram_idempotency_running(r)
+                        : ngx_http_imagegram_store_failed(r);
+
+    r = ngx_http_imagegram_creation_end(creation, 0);
+
+    if (r) {
+        ngx_http_imagegram_request_done(r, rc);
+    }
+}
+
+
+/* Gives what a content handler would. */
+
+static ngx_int_t
+ngx_http_imagegram_creation_receive(ngx_http_imagegram_creation_t *creation)
+{
+    ngx_fd_t                          *fd;
+    ngx_int_t                          rc;
+    ngx_http_request_t                *r;
+    ngx_http_imagegram_publication_t  *publication;
+
+    r = creation->job.request;
+    publication = &creation->publication;
+
+    fd = &publication->conversion.fds[IMAGEGRAM_FD_BODY];
 
     /* like nginx's own temporary files, opened in the event loop */
 
     *fd = ngx_http_imagegram_storage_create(creation->job.conf->storage,
-                                            creation->publication.id,
+                                            publication->id,
                                             NGX_HTTP_IMAGEGRAM_TEMP_BODY);
 
     if (*fd == NGX_INVALID_FILE) {
@@ -75,16 +148,16 @@ ngx_http_imagegram_create_post(ngx_http_request_t *r)
         ngx_log_error(NGX_LOG_CRIT, r->connection->log, ngx_errno,
                       "imagegram: creating a temporary file failed");
 
-        ngx_http_imagegram_job_destroy(&creation->job);
+        (void) ngx_http_imagegram_creation_end(creation, 0);
         return rc;
     }
 
     creation->job.left = ngx_http_imagegram_creation_left;
 
     return ngx_http_imagegram_intake_file(r, *fd, 0,
-                    ngx_http_imagegram_admission_size(creation->job.conf,
-                                                      job.kind),
-                    NULL, ngx_http_imagegram_creation_received, creation);
+                   ngx_http_imagegram_admission_size(creation->job.conf,
+                                             publication->conversion.job.kind),
+                   NULL, ngx_http_imagegram_creation_received, creation);
 }
 
 
@@ -120,6 +193,12 @@ ngx_http_imagegram_creation_create(ngx_http_request_t *r, imagegram_job_t *job)
 
     ngx_http_imagegram_publication_init(publication, &creation->job);
     ngx_http_imagegram_id_create(publication->id);
+
+    creation->lease.job = &creation->job;
+    creation->lease.idem = &publication->idem;
+    creation->lease.token = publication->id;
+    creation->lease.handler = ngx_http_imagegram_creation_reserved;
+    creation->lease.data = creation;
 
     return creation;
 }
@@ -189,33 +268,31 @@ ngx_http_imagegram_creation_accept(
 static void
 ngx_http_imagegram_creation_published(
     ngx_http_imagegram_publication_t *publication, ngx_int_t rc,
-    redisReply *reply)
+    ngx_str_t *card)
 {
+    ngx_int_t                       status;
     ngx_http_request_t             *r;
     ngx_http_imagegram_creation_t  *creation;
 
     creation = (ngx_http_imagegram_creation_t *) publication->job;
 
-    r = creation->job.request;
+    status = publication->status;
 
-    if (rc != NGX_OK) {
-        rc = publication->status;
-
-    } else if (r) {
-        rc = ngx_http_imagegram_creation_answer(creation, reply);
+    if (rc == NGX_OK && creation->job.request) {
+        status = ngx_http_imagegram_creation_answer(creation, card);
     }
 
-    ngx_http_imagegram_job_destroy(&creation->job);
+    r = ngx_http_imagegram_creation_end(creation, rc == NGX_OK);
 
     if (r) {
-        ngx_http_imagegram_request_done(r, rc);
+        ngx_http_imagegram_request_done(r, status);
     }
 }
 
 
 static ngx_int_t
 ngx_http_imagegram_creation_answer(ngx_http_imagegram_creation_t *creation,
-    redisReply *reply)
+    ngx_str_t *text)
 {
     u_char                     *location;
     ngx_str_t                   json, *base;
@@ -225,10 +302,7 @@ ngx_http_imagegram_creation_answer(ngx_http_imagegram_creation_t *creation,
     r = creation->job.request;
     base = &creation->job.conf->image_base_json;
 
-    if (reply->type != REDIS_REPLY_STRING
-        || ngx_http_imagegram_card_parse(&card, (u_char *) reply->str,
-                                         reply->len)
-           != NGX_OK)
+    if (ngx_http_imagegram_card_parse(&card, text->data, text->len) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -243,7 +317,7 @@ ngx_http_imagegram_creation_answer(ngx_http_imagegram_creation_t *creation,
 
     location = ngx_http_imagegram_path(r, sizeof("posts/") + IMAGEGRAM_ID_LEN,
                                        "posts/%*s", (size_t) IMAGEGRAM_ID_LEN,
-                                       creation->publication.id);
+                                       card.id);
     if (location == NULL
         || ngx_http_imagegram_add_header(r, "Location", (char *) location)
            != NGX_OK)
@@ -252,4 +326,21 @@ ngx_http_imagegram_creation_answer(ngx_http_imagegram_creation_t *creation,
     }
 
     return ngx_http_imagegram_send_json(r, NGX_HTTP_CREATED, &json);
+}
+
+
+/* Gives the request, or NULL. */
+
+static ngx_http_request_t *
+ngx_http_imagegram_creation_end(ngx_http_imagegram_creation_t *creation,
+    ngx_uint_t completed)
+{
+    ngx_http_request_t  *r;
+
+    r = creation->job.request;
+
+    ngx_http_imagegram_lease_stop(&creation->lease, completed);
+    ngx_http_imagegram_job_destroy(&creation->job);
+
+    return r;
 }

@@ -36,7 +36,7 @@ static ngx_int_t ngx_http_imagegram_finish_accept(
     ngx_str_t *body);
 static void ngx_http_imagegram_finish_published(
     ngx_http_imagegram_publication_t *publication, ngx_int_t rc,
-    redisReply *reply);
+    ngx_str_t *card);
 static void ngx_http_imagegram_finish_end(void *data, ngx_log_t *log);
 static void ngx_http_imagegram_finish_ended(void *data);
 static void ngx_http_imagegram_finish_trouble(
@@ -190,7 +190,7 @@ ngx_http_imagegram_finish_accept(
 static void
 ngx_http_imagegram_finish_published(
     ngx_http_imagegram_publication_t *publication, ngx_int_t rc,
-    redisReply *reply)
+    ngx_str_t *card)
 {
     ngx_http_imagegram_transfer_t  *t;
 

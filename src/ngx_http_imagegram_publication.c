@@ -20,6 +20,8 @@ static void ngx_http_imagegram_publication_place(void *data, ngx_log_t *log);
 static void ngx_http_imagegram_publication_placed(void *data);
 static void ngx_http_imagegram_publication_stored(void *data, ngx_int_t rc,
     redisReply *reply);
+static ngx_int_t ngx_http_imagegram_publication_used(
+    ngx_http_imagegram_publication_t *p, redisReply *reply);
 static ngx_int_t ngx_http_imagegram_publication_thread(
     ngx_http_imagegram_publication_t *p,
     void (*work)(void *data, ngx_log_t *log), void (*done)(void *data));
@@ -214,9 +216,13 @@ ngx_http_imagegram_publication_place(void *data, ngx_log_t *log)
                    ? NGX_HTTP_IMAGEGRAM_UPLOAD_BYTES
                    : NGX_HTTP_IMAGEGRAM_TEMP_ORIGINAL;
 
-    if (ngx_http_imagegram_storage_place(p->job->conf->storage, p->id,
-                                         original, p->format)
-        != NGX_OK)
+    if ((p->idem.given
+         && ngx_http_imagegram_idempotency_hash(&p->idem, &p->author, &p->body,
+                                  p->conversion.fds[IMAGEGRAM_FD_ORIGINAL])
+            != NGX_OK)
+        || ngx_http_imagegram_storage_place(p->job->conf->storage, p->id,
+                                            original, p->format)
+           != NGX_OK)
     {
         p->err = ngx_errno;
     }
@@ -230,6 +236,8 @@ ngx_http_imagegram_publication_placed(void *data)
 {
     ngx_http_imagegram_publication_t *p = data;
 
+    ngx_http_imagegram_store_new_t  post;
+
     if (p->err) {
         ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, p->err,
                       "imagegram: putting a post's files in place failed");
@@ -239,11 +247,16 @@ ngx_http_imagegram_publication_placed(void *data)
         return;
     }
 
-    if (ngx_http_imagegram_store_create_post(p->job->conf, p->job->pool, p->id,
-                      &p->author, &p->body,
-                      ngx_http_imagegram_storage_format_name(p->format),
-                      p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE,
-                      ngx_http_imagegram_publication_stored, p)
+    post.id = p->id;
+    post.author = &p->author;
+    post.body = &p->body;
+    post.format = ngx_http_imagegram_storage_format_name(p->format);
+    post.again = p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE;
+    post.idem = &p->idem;
+
+    if (ngx_http_imagegram_store_create_post(p->job->conf, p->job->pool, &post,
+                                         ngx_http_imagegram_publication_stored,
+                                         p)
         != NGX_OK)
     {
         ngx_http_imagegram_publication_stored(p, NGX_DECLINED, NULL);
@@ -257,28 +270,35 @@ ngx_http_imagegram_publication_stored(void *data, ngx_int_t rc,
 {
     ngx_http_imagegram_publication_t *p = data;
 
-    if (rc == NGX_OK) {
-        p->handler(p, NGX_OK, reply);
+    ngx_str_t  card;
+
+    if (rc == NGX_OK && reply->type == REDIS_REPLY_STRING) {
+        card.data = (u_char *) reply->str;
+        card.len = reply->len;
+
+        p->handler(p, NGX_OK, &card);
         return;
     }
 
-    p->status = ngx_http_imagegram_store_failed(p->job->request);
+    p->status = rc == NGX_OK
+                    ? ngx_http_imagegram_publication_used(p, reply)
+                    : ngx_http_imagegram_store_failed(p->job->request);
 
-    if (reply && ngx_strncmp(reply->str, "ERR buried", 10) == 0) {
+    if (reply && reply->type == REDIS_REPLY_ERROR
+        && ngx_strncmp(reply->str, "ERR buried", 10) == 0)
+    {
         p->status = NGX_HTTP_GONE;
     }
 
-    if (rc == NGX_DECLINED) {
+    /* an upload's attempt before this one may have made the post */
 
-        /* an upload's attempt before this one may have made the post */
+    if (p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE
+        && p->status != NGX_HTTP_GONE)
+    {
+        rc = NGX_ERROR;
+    }
 
-        if (p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE
-            && p->status != NGX_HTTP_GONE)
-        {
-            p->handler(p, NGX_ERROR, NULL);
-            return;
-        }
-
+    if (rc != NGX_ERROR) {
         ngx_http_imagegram_publication_undo(p, p->status,
                                         ngx_http_imagegram_publication_remove);
         return;
@@ -289,6 +309,36 @@ ngx_http_imagegram_publication_stored(void *data, ngx_int_t rc,
                   "stay", (size_t) IMAGEGRAM_ID_LEN, p->id);
 
     p->handler(p, NGX_ERROR, NULL);
+}
+
+
+/* The idempotency key was used before: gives NGX_OK for the same content. */
+
+static ngx_int_t
+ngx_http_imagegram_publication_used(ngx_http_imagegram_publication_t *p,
+    redisReply *reply)
+{
+    ngx_str_t  card;
+
+    if (reply->type == REDIS_REPLY_INTEGER) {
+        return reply->integer
+                   ? ngx_http_imagegram_idempotency_running(p->job->request)
+                   : ngx_http_imagegram_idempotency_other(p->job->request);
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 1
+        || reply->element[0]->type != REDIS_REPLY_STRING)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    card.data = (u_char *) reply->element[0]->str;
+    card.len = reply->element[0]->len;
+
+    p->before.data = ngx_pstrdup(p->job->pool, &card);
+    p->before.len = card.len;
+
+    return p->before.data ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
@@ -351,6 +401,11 @@ static void
 ngx_http_imagegram_publication_undone(void *data)
 {
     ngx_http_imagegram_publication_t *p = data;
+
+    if (p->before.data) {
+        p->handler(p, NGX_OK, &p->before);
+        return;
+    }
 
     p->handler(p, NGX_DECLINED, NULL);
 }

@@ -16,6 +16,7 @@
 
 
 #include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_idempotency.h"
 #include "ngx_http_imagegram_job.h"
 
 
@@ -34,7 +35,8 @@ typedef ngx_int_t (*ngx_http_imagegram_publication_accept_pt)(
 /*
  * Called once, at the end.
  *
- * NGX_OK        the post is in the feed; reply is its card
+ * NGX_OK        the post is in the feed, or was made before with the same
+ *               idempotency key; card is its card, valid during the call
  * NGX_DECLINED  there is no post, and nothing of it is left
  * NGX_ERROR     nobody knows whether there is a post, or will be
  *
@@ -43,7 +45,7 @@ typedef ngx_int_t (*ngx_http_imagegram_publication_accept_pt)(
  */
 typedef void (*ngx_http_imagegram_publication_pt)(
     ngx_http_imagegram_publication_t *publication, ngx_int_t rc,
-    redisReply *reply);
+    ngx_str_t *card);
 
 
 /* Lives in the pool of its job, with whose thread it works. */
@@ -56,6 +58,7 @@ struct ngx_http_imagegram_publication_s {
     ngx_http_imagegram_conversion_t            conversion;
                                                 /* its fds are closed at the
                                                  * end */
+    ngx_http_imagegram_idempotency_t           idem;
     ngx_http_imagegram_publication_accept_pt   accept;
     ngx_http_imagegram_publication_pt          handler;
 
@@ -65,6 +68,8 @@ struct ngx_http_imagegram_publication_s {
     ngx_int_t                                  status;
 
     ngx_err_t                                  err;      /* of a thread */
+    ngx_str_t                                  before;   /* card of the post
+                                                * that there was */
 };
 
 

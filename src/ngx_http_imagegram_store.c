@@ -7,22 +7,8 @@
 #include "ngx_http_imagegram.h"
 #include "ngx_http_imagegram_problem.h"
 #include "ngx_http_imagegram_request.h"
-#include "ngx_http_imagegram_store.h"
+#include "ngx_http_imagegram_store_internal.h"
 #include "ngx_http_imagegram_lua.h"
-
-
-#define NGX_HTTP_IMAGEGRAM_STORE_ARGS  16
-
-
-/* the arguments of a command while they are put together */
-
-typedef struct {
-    ngx_http_imagegram_loc_conf_t  *conf;
-    ngx_pool_t                     *pool;
-    ngx_str_t                       args[NGX_HTTP_IMAGEGRAM_STORE_ARGS];
-    ngx_uint_t                      n;
-    ngx_uint_t                      failed;     /* no memory */
-} ngx_http_imagegram_store_args_t;
 
 
 typedef struct {
@@ -31,12 +17,6 @@ typedef struct {
 } ngx_http_imagegram_store_wait_t;
 
 
-static void ngx_http_imagegram_store_begin(ngx_http_imagegram_store_args_t *a,
-    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, const char *first);
-static void ngx_http_imagegram_store_key(ngx_http_imagegram_store_args_t *a,
-    const char *name, const u_char *id);
-static void ngx_http_imagegram_store_arg(ngx_http_imagegram_store_args_t *a,
-    u_char *data, size_t len);
 static void ngx_http_imagegram_store_number(ngx_http_imagegram_store_args_t *a,
     const char *fmt, uint64_t n);
 static void ngx_http_imagegram_store_json(ngx_http_imagegram_store_args_t *a,
@@ -60,6 +40,7 @@ static ngx_http_imagegram_script_t  ngx_http_imagegram_comments = {
 
 static ngx_http_imagegram_script_t  ngx_http_imagegram_create_post = {
     ngx_string(NGX_HTTP_IMAGEGRAM_LUA_CARD
+               NGX_HTTP_IMAGEGRAM_LUA_IDEMPOTENCY
                NGX_HTTP_IMAGEGRAM_LUA_CREATE_POST), { 0 }
 };
 
@@ -69,6 +50,7 @@ static ngx_http_imagegram_script_t  ngx_http_imagegram_delete_post = {
 
 static ngx_http_imagegram_script_t  ngx_http_imagegram_create_comment = {
     ngx_string(NGX_HTTP_IMAGEGRAM_LUA_CARD
+               NGX_HTTP_IMAGEGRAM_LUA_IDEMPOTENCY
                NGX_HTTP_IMAGEGRAM_LUA_CREATE_COMMENT), { 0 }
 };
 
@@ -87,6 +69,8 @@ ngx_http_imagegram_store_init(void)
     ngx_http_imagegram_redis_script(&ngx_http_imagegram_delete_post);
     ngx_http_imagegram_redis_script(&ngx_http_imagegram_create_comment);
     ngx_http_imagegram_redis_script(&ngx_http_imagegram_delete_comment);
+
+    ngx_http_imagegram_store_idempotency_init();
 }
 
 
@@ -175,7 +159,9 @@ ngx_http_imagegram_store_comment(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_imagegram_store_create_comment(ngx_http_request_t *r, u_char *id,
-    ngx_str_t *author, ngx_str_t *body, ngx_http_imagegram_store_pt handler)
+    ngx_str_t *author, ngx_str_t *body,
+    ngx_http_imagegram_idempotency_t *idem,
+    ngx_http_imagegram_store_pt handler)
 {
     ngx_str_t                         cid, pid;
     ngx_http_imagegram_ctx_t         *ctx;
@@ -190,12 +176,17 @@ ngx_http_imagegram_store_create_comment(ngx_http_request_t *r, u_char *id,
     pid.len = IMAGEGRAM_ID_LEN;
     pid.data = (u_char *) ctx->route.post;
 
-    ngx_http_imagegram_store_begin(&a, conf, r->pool, "5");
+    ngx_http_imagegram_store_begin(&a, conf, r->pool, idem->given ? "6" : "5");
     ngx_http_imagegram_store_key(&a, "feed", NULL);
     ngx_http_imagegram_store_key(&a, "cards", NULL);
     ngx_http_imagegram_store_key(&a, "post:", pid.data);
     ngx_http_imagegram_store_key(&a, "comments:", pid.data);
     ngx_http_imagegram_store_key(&a, "texts:", pid.data);
+
+    if (idem->given) {
+        ngx_http_imagegram_store_key(&a, (char *) idem->record, NULL);
+    }
+
     ngx_http_imagegram_store_arg(&a, pid.data, pid.len);
     ngx_http_imagegram_store_arg(&a, cid.data, cid.len);
     ngx_http_imagegram_store_json(&a, "{\"CommentID\":\"", &cid,
@@ -203,6 +194,10 @@ ngx_http_imagegram_store_create_comment(ngx_http_request_t *r, u_char *id,
                                   "\",\"Timestamp\":");
     ngx_http_imagegram_store_json(&a, ",\"Author\":\"", author,
                                   "\",\"Body\":\"", body, "\"}");
+
+    if (idem->given) {
+        ngx_http_imagegram_store_arg(&a, idem->hash, sizeof(idem->hash));
+    }
 
     return ngx_http_imagegram_store_call(r, &ngx_http_imagegram_create_comment,
                                          &a, 0, handler);
@@ -241,30 +236,43 @@ ngx_http_imagegram_store_delete_comment(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_imagegram_store_create_post(ngx_http_imagegram_loc_conf_t *conf,
-    ngx_pool_t *pool, u_char *id, ngx_str_t *author, ngx_str_t *body,
-    ngx_str_t *format, ngx_uint_t again, ngx_http_imagegram_redis_pt handler,
-    void *data)
+    ngx_pool_t *pool, ngx_http_imagegram_store_new_t *post,
+    ngx_http_imagegram_redis_pt handler, void *data)
 {
-    ngx_str_t                        pid;
-    ngx_http_imagegram_store_args_t  a;
+    ngx_str_t                          id;
+    ngx_http_imagegram_store_args_t    a;
+    ngx_http_imagegram_idempotency_t  *idem;
 
-    pid.len = IMAGEGRAM_ID_LEN;
-    pid.data = id;
+    idem = post->idem;
 
-    ngx_http_imagegram_store_begin(&a, conf, pool, "4");
+    id.len = IMAGEGRAM_ID_LEN;
+    id.data = post->id;
+
+    ngx_http_imagegram_store_begin(&a, conf, pool, idem->given ? "6" : "5");
     ngx_http_imagegram_store_key(&a, "feed", NULL);
     ngx_http_imagegram_store_key(&a, "seq", NULL);
     ngx_http_imagegram_store_key(&a, "cards", NULL);
-    ngx_http_imagegram_store_key(&a, "post:", id);
-    ngx_http_imagegram_store_arg(&a, id, IMAGEGRAM_ID_LEN);
-    ngx_http_imagegram_store_arg(&a, author->data, author->len);
-    ngx_http_imagegram_store_arg(&a, format->data, format->len);
-    ngx_http_imagegram_store_json(&a, "{\"PostID\":\"", &pid,
+    ngx_http_imagegram_store_key(&a, "post:", id.data);
+    ngx_http_imagegram_store_key(&a, "buried:", id.data);
+
+    if (idem->given) {
+        ngx_http_imagegram_store_key(&a, (char *) idem->record, NULL);
+    }
+
+    ngx_http_imagegram_store_arg(&a, id.data, id.len);
+    ngx_http_imagegram_store_arg(&a, post->author->data, post->author->len);
+    ngx_http_imagegram_store_arg(&a, post->format->data, post->format->len);
+    ngx_http_imagegram_store_json(&a, "{\"PostID\":\"", &id,
                                   "\",\"Timestamp\":", NULL, "");
-    ngx_http_imagegram_store_json(&a, ",\"Author\":\"", author, "\"", NULL,
+    ngx_http_imagegram_store_json(&a, ",\"Author\":\"", post->author, "\"",
+                                  NULL, "");
+    ngx_http_imagegram_store_json(&a, "\"Body\":\"", post->body, "\"", NULL,
                                   "");
-    ngx_http_imagegram_store_json(&a, "\"Body\":\"", body, "\"", NULL, "");
-    ngx_http_imagegram_store_number(&a, "%uL", again);
+    ngx_http_imagegram_store_number(&a, "%uL", post->again);
+
+    if (idem->given) {
+        ngx_http_imagegram_store_arg(&a, idem->hash, sizeof(idem->hash));
+    }
 
     if (a.failed
         || ngx_http_imagegram_redis_send(conf->redis,
@@ -316,7 +324,7 @@ ngx_http_imagegram_store_failed(ngx_http_request_t *r)
 }
 
 
-static void
+void
 ngx_http_imagegram_store_begin(ngx_http_imagegram_store_args_t *a,
     ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, const char *first)
 {
@@ -329,7 +337,7 @@ ngx_http_imagegram_store_begin(ngx_http_imagegram_store_args_t *a,
 }
 
 
-static void
+void
 ngx_http_imagegram_store_key(ngx_http_imagegram_store_args_t *a,
     const char *name, const u_char *id)
 {
@@ -357,7 +365,7 @@ ngx_http_imagegram_store_key(ngx_http_imagegram_store_args_t *a,
 }
 
 
-static void
+void
 ngx_http_imagegram_store_arg(ngx_http_imagegram_store_args_t *a, u_char *data,
     size_t len)
 {

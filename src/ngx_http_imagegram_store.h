@@ -11,6 +11,9 @@
  *   PREFIX:{0}:post:ID      hash        the post
  *   PREFIX:{0}:comments:ID  sorted set  CommentIDs in order
  *   PREFIX:{0}:texts:ID     hash        CommentID, the comment's JSON
+ *   PREFIX:{0}:buried:ID    string      that PostID is given up, for a day
+ *   PREFIX:{0}:idem:SHA1    hash        an idempotency key, see
+ *                                       src/lua/idempotency.lua
  */
 
 #ifndef _NGX_HTTP_IMAGEGRAM_STORE_H_INCLUDED_
@@ -18,6 +21,21 @@
 
 
 #include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_idempotency.h"
+
+
+/* what a post is made of; everything must live only during the call */
+
+typedef struct {
+    u_char                            *id;
+    ngx_str_t                         *author;
+    ngx_str_t                         *body;
+    ngx_str_t                         *format;
+    ngx_uint_t                         again;   /* it may have been made
+                                                 * before, and is the same
+                                                 * then */
+    ngx_http_imagegram_idempotency_t  *idem;
+} ngx_http_imagegram_store_new_t;
 
 
 /*
@@ -51,6 +69,7 @@ ngx_int_t ngx_http_imagegram_store_comment(ngx_http_request_t *r,
     ngx_http_imagegram_store_pt handler);
 ngx_int_t ngx_http_imagegram_store_create_comment(ngx_http_request_t *r,
     u_char *id, ngx_str_t *author, ngx_str_t *body,
+    ngx_http_imagegram_idempotency_t *idem,
     ngx_http_imagegram_store_pt handler);
 ngx_int_t ngx_http_imagegram_store_delete_comment(ngx_http_request_t *r,
     ngx_http_imagegram_store_pt handler);
@@ -62,15 +81,27 @@ ngx_int_t ngx_http_imagegram_store_failed(ngx_http_request_t *r);
  * Changes that go together with files, which is why they outlive a request:
  * the arguments are copied, rc is as in ngx_http_imagegram_redis.h, and
  * NGX_ERROR means that nothing was sent and the handler will not be called.
- * again: the post may have been made before, and is the same then.
  */
 ngx_int_t ngx_http_imagegram_store_create_post(
-    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, u_char *id,
-    ngx_str_t *author, ngx_str_t *body, ngx_str_t *format, ngx_uint_t again,
-    ngx_http_imagegram_redis_pt handler, void *data);
+    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool,
+    ngx_http_imagegram_store_new_t *post, ngx_http_imagegram_redis_pt handler,
+    void *data);
 ngx_int_t ngx_http_imagegram_store_delete_post(
     ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, u_char *id,
     ngx_str_t *user, ngx_http_imagegram_redis_pt handler, void *data);
+
+/*
+ * Reserves an idempotency key for the attempt with that token (an ID), for so
+ * many ms; also renews that.  Gives the command, or NULL: it was not taken.
+ */
+ngx_http_imagegram_command_t *ngx_http_imagegram_store_reserve(
+    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, u_char *record,
+    u_char *token, ngx_msec_t lease, ngx_http_imagegram_redis_pt handler,
+    void *data);
+
+/* Gives it back, if that attempt has it; without waiting for the reply. */
+void ngx_http_imagegram_store_release(ngx_http_imagegram_loc_conf_t *conf,
+    ngx_pool_t *pool, u_char *record, u_char *token);
 
 
 #endif /* _NGX_HTTP_IMAGEGRAM_STORE_H_INCLUDED_ */

@@ -96,7 +96,9 @@ for my $field (qw(author body image)) {
         $t->form('posts', [@form, $field => 'x']), 422, $field);
 }
 
-for my $bytes ("\xff", "a\xc3", "\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80") {
+for my $bytes ("\xff", "a\xc3", "\xed\xa0\x80", "\xc0\xaf",
+    "\xf4\x90\x80\x80")
+{
     refused(sprintf('multipart: not UTF-8: %s', unpack 'H*', $bytes),
         $t->form('posts', [author => 'ann', body => $bytes, image => $png]),
         422, 'body');
@@ -165,7 +167,8 @@ my %broken = (
     'the start of a JPEG'  => substr($jpeg, 0, 20),
     'the start of a BMP'   => substr($bmp, 0, 20),
     'a PNG without IEND'   => substr($png, 0, -12),
-    'a PNG with a bad CRC' => $png =~ s/(IDAT.*).{16}\z/$1xxxx\0\0\0\0IEND\xaeB`\x82/sr,
+    'a PNG with a bad CRC' => $png
+        =~ s/(IDAT.*).{16}\z/$1xxxx\0\0\0\0IEND\xaeB`\x82/sr,
     'no pixels'            => Imagegram::Image::png(0, 8),
 );
 

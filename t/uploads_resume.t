@@ -296,8 +296,8 @@ is_problem($u->patch(0, $bmp), 503, 'Redis hangs: 503');
 kill 'CONT', $t->redis_pid;
 ok(wait_for(sub { ($u->post // '') eq '/posts/' . $u->id }, 30),
     'and when it goes on the upload is finished');
-is(scalar(grep { $_->{PostID} eq $u->id } @{ ($t->walk('posts?limit=100'))[0] }),
-    1, 'with one post');
+is(scalar(grep { $_->{PostID} eq $u->id }
+    @{ ($t->walk('posts?limit=100'))[0] }), 1, 'with one post');
 
 
 # --- all posts have their files, nothing else is there

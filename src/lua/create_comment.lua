@@ -1,7 +1,18 @@
--- KEYS  feed, cards, post, comments, texts
--- ARGV  PostID, CommentID, the comment's JSON before and behind the timestamp
--- gives the comment's JSON; nothing if there is no such post, "full" if it has
--- as many comments as a score can count
+-- KEYS  feed, cards, post, comments, texts, idem (if there is an idempotency
+--       key)
+-- ARGV  PostID, CommentID, the comment's JSON before and behind the timestamp,
+--       a hash of the content (if there is a key)
+-- gives the comment's JSON; what idempotency.lua gives where the key was used
+-- before; nothing if there is no such post, "full" if it has as many comments
+-- as a score can count
+
+if KEYS[6] then
+    local before = answered(KEYS[6], ARGV[2], ARGV[5])
+
+    if before then
+        return before
+    end
+end
 
 local f = redis.call('HMGET', KEYS[3], 'head', 'tail', 'version', 'count',
                      'newest')
@@ -32,5 +43,9 @@ redis.call('HSET', KEYS[3], 'version', post.version, 'count', post.count,
            'newest', post.newest, 'second', post.second)
 redis.call('HSET', KEYS[2], ARGV[1], card(post))
 redis.call('ZINCRBY', KEYS[1], 536870912, ARGV[1])
+
+if KEYS[6] then
+    remember(KEYS[6], ARGV[5], text)
+end
 
 return text

@@ -491,8 +491,8 @@ sub seed {
         my $id = sprintf '%04x%04x-%04x-4%03x-8%03x-%04x%04x%04x',
             map { int rand $_ } (65536) x 3, (4096) x 2, (65536) x 3;
 
-        $self->redis('EVAL', $script, 4, "$key:feed", "$key:seq",
-            "$key:cards", "$key:post:$id", $id, 'ann', 'png',
+        $self->redis('EVAL', $script, 5, "$key:feed", "$key:seq",
+            "$key:cards", "$key:post:$id", "$key:buried:$id", $id, 'ann', 'png',
             qq({"PostID":"$id","Timestamp":), ',"Author":"ann"',
             '"Body":"first light"');
         push @ids, $id;

@@ -1,0 +1,43 @@
+
+/*
+ * What the files of the store share, and nobody else sees.
+ */
+
+#ifndef _NGX_HTTP_IMAGEGRAM_STORE_INTERNAL_H_INCLUDED_
+#define _NGX_HTTP_IMAGEGRAM_STORE_INTERNAL_H_INCLUDED_
+
+
+#include "ngx_http_imagegram_store.h"
+
+
+#define NGX_HTTP_IMAGEGRAM_STORE_ARGS  24
+
+
+/* the arguments of a command while they are put together */
+
+typedef struct {
+    ngx_http_imagegram_loc_conf_t  *conf;
+    ngx_pool_t                     *pool;
+    ngx_str_t                       args[NGX_HTTP_IMAGEGRAM_STORE_ARGS];
+    ngx_uint_t                      n;
+    ngx_uint_t                      failed;     /* no memory */
+} ngx_http_imagegram_store_args_t;
+
+
+/* Starts with the command's name, or the number of a script's keys. */
+void ngx_http_imagegram_store_begin(ngx_http_imagegram_store_args_t *a,
+    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, const char *first);
+
+/* Adds PREFIX:{0}:name, and the ID if that is not NULL. */
+void ngx_http_imagegram_store_key(ngx_http_imagegram_store_args_t *a,
+    const char *name, const u_char *id);
+
+/* Adds data, which is not copied. */
+void ngx_http_imagegram_store_arg(ngx_http_imagegram_store_args_t *a,
+    u_char *data, size_t len);
+
+/* Part of ngx_http_imagegram_store_init(). */
+void ngx_http_imagegram_store_idempotency_init(void);
+
+
+#endif /* _NGX_HTTP_IMAGEGRAM_STORE_INTERNAL_H_INCLUDED_ */
