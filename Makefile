@@ -11,6 +11,10 @@
 # NGX_SRC=... takes other nginx sources than those of Debian's nginx-dev;
 # NGX_FLAGS=... are configure's arguments then.
 
+ifneq ($(words $(CURDIR)),1)
+$(error make cannot work in a folder with blanks in its name: $(CURDIR))
+endif
+
 NGX_SRC =	/usr/share/nginx/src
 NGX_FLAGS =	--with-compat --with-threads
 
