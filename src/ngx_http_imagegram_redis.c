@@ -362,7 +362,7 @@ ngx_http_imagegram_redis_read_handler(ngx_event_t *rev)
 
     if (c->close) {
         /* worker_shutdown_timeout */
-        ngx_http_imagegram_redis_lost(redis, 0, "the worker is exiting");
+        ngx_http_imagegram_redis_lost(redis, 0, NULL);
         return;
     }
 
@@ -429,19 +429,22 @@ ngx_http_imagegram_redis_replies(ngx_http_imagegram_redis_t *redis)
 
 
 /*
- * The connection is lost, or was not made (reason is NULL where it is logged
- * already).  One that had been ready is made anew at once; after that it is
- * tried from time to time, and commands are refused meanwhile.
+ * The connection is lost, or was not made (reason is NULL where there is
+ * nothing more to log).  One that had been ready is made anew at once; after that it is
+ * tried from time to time, and commands are refused meanwhile.  One that
+ * worker_shutdown_timeout closed was the last: another one's handshake would
+ * keep the worker from leaving.
  */
 
 void
 ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
     ngx_err_t err, const char *reason)
 {
-    ngx_uint_t   ready;
+    ngx_uint_t   ready, last;
     ngx_queue_t  failed;
 
     ready = redis->state == NGX_HTTP_IMAGEGRAM_REDIS_READY;
+    last = redis->connection && redis->connection->close;
 
     if (reason && (ready || redis->failures == 0)) {
         ngx_log_error(NGX_LOG_ERR, &redis->log, err,
@@ -451,7 +454,10 @@ ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
 
     ngx_http_imagegram_redis_disconnect(redis, &failed);
 
-    if (ready) {
+    if (last) {
+        /* void */
+
+    } else if (ready) {
         ngx_http_imagegram_redis_connect(redis);
 
     } else {

@@ -109,7 +109,7 @@ void ngx_http_imagegram_redis_flush_handler(ngx_event_t *ev);
 void ngx_http_imagegram_redis_expire_handler(ngx_event_t *ev);
 
 /* Ends the connection and sees to the next; err and reason are logged, unless
- * reason is NULL: it was already. */
+ * reason is NULL. */
 void ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
     ngx_err_t err, const char *reason);
 

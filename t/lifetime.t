@@ -236,6 +236,26 @@ $t->start_nginx;
 is(count(), $before + 10, 'the next nginx serves what was changed');
 
 
+# worker_shutdown_timeout, while Redis hangs
+
+$t->reload(main => 'worker_shutdown_timeout 1s;');
+@started = ($t->worker_pids, $t->converter_pids);
+kill 'STOP', $t->redis_pid;
+
+my @cut = map { $t->connect->send($t->prepare(@$_)) } (['GET', 'posts'],
+    [@comment]) x 3;
+
+Imagegram::HTTP::step(\@cut, 0.1) for 1 .. 3;
+$t->reload;
+ok(wait_for(sub { !grep { alive($_) } @started }, 30),
+    'the old workers leave before the timeout of Redis');
+kill 'CONT', $t->redis_pid;
+Imagegram::HTTP::run(\@cut, 30);
+like($_->response->{status}, qr/^(?:0|503)$/, 'who waited is cut off')
+    for @cut;
+ok(wait_for(sub { count() }, 30), 'the new ones serve');
+
+
 # nothing runs, so nothing is waited for
 
 @started = ($t->worker_pids, $t->converter_pids, $t->nginx_pid);
