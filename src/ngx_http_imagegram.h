@@ -29,7 +29,7 @@ typedef struct {
     ngx_uint_t                        used;    /* locations with the API */
     ngx_uint_t                        open;    /* of them, without
                                                 * imagegram_user */
-    ngx_array_t                       redis;   /* of pointers, all there are */
+    ngx_array_t                       redis;   /* of pointers, those used */
     ngx_array_t                       locations;    /* of pointers to their
                                                      * configurations */
 

@@ -194,8 +194,7 @@ static char *
 ngx_http_imagegram_conf_defaults(ngx_conf_t *cf,
     ngx_http_imagegram_loc_conf_t *conf)
 {
-    ngx_http_imagegram_redis_t      **redis;
-    ngx_http_imagegram_main_conf_t   *mcf;
+    ngx_http_imagegram_main_conf_t  *mcf;
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_imagegram_module);
 
@@ -203,13 +202,10 @@ ngx_http_imagegram_conf_defaults(ngx_conf_t *cf,
 
         if (mcf->default_redis == NULL) {
             mcf->default_redis = ngx_http_imagegram_redis_default(cf);
-            redis = ngx_array_push(&mcf->redis);
 
-            if (mcf->default_redis == NULL || redis == NULL) {
+            if (mcf->default_redis == NULL) {
                 return NGX_CONF_ERROR;
             }
-
-            *redis = mcf->default_redis;
         }
 
         conf->redis = mcf->default_redis;
@@ -239,6 +235,14 @@ ngx_http_imagegram_conf_defaults(ngx_conf_t *cf,
 
         conf->converters = mcf->default_converters;
     }
+
+    /* a worker connects to these, and starts these */
+
+    if (ngx_http_imagegram_redis_use(&mcf->redis, &conf->redis) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    conf->converters->used = 1;
 
     return NGX_CONF_OK;
 }

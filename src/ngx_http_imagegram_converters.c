@@ -62,7 +62,7 @@ ngx_http_imagegram_converters_init_process(ngx_cycle_t *cycle)
     {
         converters = ngx_queue_data(q, ngx_http_imagegram_converters_t, link);
 
-        if (converters->cycle == cycle
+        if (converters->cycle == cycle && converters->used
             && ngx_http_imagegram_converters_init(converters, cycle) != NGX_OK)
         {
             return NGX_ERROR;

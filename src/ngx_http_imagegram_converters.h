@@ -67,6 +67,7 @@ struct ngx_http_imagegram_converters_s {
 
     ngx_cycle_t                      *cycle;
     ngx_queue_t                       link;     /* in the list of all */
+    ngx_uint_t                        used;     /* by a location */
 
     ngx_connection_t                 *control;  /* NULL: no parent */
     ngx_pid_t                         pid;      /* of the parent */
@@ -96,7 +97,7 @@ ngx_http_imagegram_converters_t *ngx_http_imagegram_converters_default(
 /* Of all that the configuration made, in any cycle. */
 ngx_queue_t *ngx_http_imagegram_converters_all(void);
 
-/* At the worker's start and end, for all that the configuration made. */
+/* At the worker's start and end, for all that are used. */
 ngx_int_t ngx_http_imagegram_converters_init_process(ngx_cycle_t *cycle);
 void ngx_http_imagegram_converters_exit_process(ngx_cycle_t *cycle);
 

@@ -47,29 +47,11 @@ ngx_http_imagegram_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_imagegram_loc_conf_t *ilcf = conf;
 
-    char                             *rv;
-    ngx_http_imagegram_redis_t      **redis;
-    ngx_http_imagegram_main_conf_t   *mcf;
-
     if (ilcf->redis) {
         return "is duplicate";
     }
 
-    rv = ngx_http_imagegram_redis_parse(cf, &ilcf->redis);
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_imagegram_module);
-
-    redis = ngx_array_push(&mcf->redis);
-    if (redis == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *redis = ilcf->redis;
-
-    return NGX_CONF_OK;
+    return ngx_http_imagegram_redis_parse(cf, &ilcf->redis);
 }
 
 

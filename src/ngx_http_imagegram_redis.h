@@ -3,8 +3,8 @@
  * The Redis client: hiredis's reader and formatter over nginx's own
  * connections, timers and logs; the only user of hiredis.
  *
- * Each worker keeps one connection for each distinct imagegram_redis, from
- * its start to its exit.  Commands are pipelined; replies come in order.
+ * Each worker keeps one connection for each distinct imagegram_redis that
+ * is used, from its start to its exit.  Commands are pipelined; replies come in order.
  * While the connection is being made, commands wait; while Redis is known to
  * be down they are refused at once.
  */
@@ -48,6 +48,13 @@ char *ngx_http_imagegram_redis_parse(ngx_conf_t *cf,
 
 /* What applies without the directive; NULL: no memory. */
 ngx_http_imagegram_redis_t *ngx_http_imagegram_redis_default(ngx_conf_t *cf);
+
+/*
+ * Takes *redis into used, the array of those that workers connect to.  The
+ * same settings twice are one connection: *redis is the first one then.
+ */
+ngx_int_t ngx_http_imagegram_redis_use(ngx_array_t *used,
+    ngx_http_imagegram_redis_t **redis);
 
 /* At configuration time: fills in sha1. */
 void ngx_http_imagegram_redis_script(ngx_http_imagegram_script_t *script);

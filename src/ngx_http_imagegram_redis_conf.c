@@ -15,6 +15,10 @@ static ngx_http_imagegram_redis_t *ngx_http_imagegram_redis_create(
     ngx_conf_t *cf, ngx_str_t *address);
 static char *ngx_http_imagegram_redis_parameter(ngx_conf_t *cf,
     ngx_http_imagegram_redis_t *redis, ngx_str_t *value);
+static ngx_uint_t ngx_http_imagegram_redis_equal(
+    ngx_http_imagegram_redis_t *a, ngx_http_imagegram_redis_t *b);
+static ngx_uint_t ngx_http_imagegram_redis_equal_str(ngx_str_t *a,
+    ngx_str_t *b);
 
 
 void
@@ -67,6 +71,34 @@ ngx_http_imagegram_redis_parse(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_imagegram_redis_use(ngx_array_t *used,
+    ngx_http_imagegram_redis_t **redis)
+{
+    ngx_uint_t                    i;
+    ngx_http_imagegram_redis_t  **known;
+
+    known = used->elts;
+
+    for (i = 0; i < used->nelts; i++) {
+
+        if (ngx_http_imagegram_redis_equal(known[i], *redis)) {
+            *redis = known[i];
+            return NGX_OK;
+        }
+    }
+
+    known = ngx_array_push(used);
+    if (known == NULL) {
+        return NGX_ERROR;
+    }
+
+    *known = *redis;
+
+    return NGX_OK;
 }
 
 
@@ -175,4 +207,27 @@ ngx_http_imagegram_redis_parameter(ngx_conf_t *cf,
                        "imagegram_redis: invalid parameter \"%V\"", value);
 
     return NGX_CONF_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_http_imagegram_redis_equal(ngx_http_imagegram_redis_t *a,
+    ngx_http_imagegram_redis_t *b)
+{
+    return a == b
+           || (a->db == b->db
+               && a->connect_timeout == b->connect_timeout
+               && a->timeout == b->timeout
+               && ngx_http_imagegram_redis_equal_str(&a->address, &b->address)
+               && ngx_http_imagegram_redis_equal_str(&a->username,
+                                                     &b->username)
+               && ngx_http_imagegram_redis_equal_str(&a->password,
+                                                     &b->password));
+}
+
+
+static ngx_uint_t
+ngx_http_imagegram_redis_equal_str(ngx_str_t *a, ngx_str_t *b)
+{
+    return a->len == b->len && ngx_strncmp(a->data, b->data, a->len) == 0;
 }

@@ -223,4 +223,40 @@ like($r->{json}{Image}, qr{^//cdn\.example/..?/}, 'another image base');
 is(scalar(() = $t->log =~ /imagegram_user/g), 1,
     'that the API is open is said once');
 
+
+# the same twice is one, and what no location uses is none
+
+$t = Imagegram->new(
+    settings => {
+        redis      => 'unix:%%DIR%%/unused.sock',
+        converters => '7 path=%%CONVERTER%%',
+    },
+    server   => 'imagegram_redis %%REDIS%%;
+        imagegram_converters 1 path=%%CONVERTER%%;
+
+        location /db1/   { imagegram; imagegram_redis %%REDIS%% db=1; }
+        location /other/ { imagegram; imagegram_redis %%REDIS%%; }
+        location /plain/ { imagegram_redis unix:%%DIR%%/unused.sock; }',
+    servers  => 'server {
+        listen 127.0.0.1:%%PORT_2%%;
+        imagegram_redis %%REDIS%%;
+        imagegram_converters 1 path=%%CONVERTER%%;
+        location / { imagegram; }
+    }',
+)->start;
+
+$t->post;
+
+for my $case ([1, '/', 1], [2, '/', 1], [1, '/other/', 1], [1, '/db1/', 0]) {
+    my ($port, $location, $n) = @$case;
+
+    is(scalar @{ $t->get("${location}posts", port => $port)
+        ->{json}{posts} // [] }, $n, "posts in $location of server $port");
+}
+
+is(scalar(() = $t->redis(qw(CLIENT LIST)) =~ /^id=/mg), 1 + 2,
+    'a connection for each Redis in use');
+unlike($t->log, qr/unused/, 'and none for another');
+is(scalar(() = $t->converter_pids), 1, 'a converter for those in use');
+
 done_testing();

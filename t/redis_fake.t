@@ -80,12 +80,21 @@ my %readers = (
 
 my $surplus = sub { text(10, @_) . text(20, $cid . '99') };
 
+# A connection for each scenario: their settings differ.  Only some are meant
+# to take too long.
+
+my $distinct = 1000;
+
+sub timeout { ($scenarios{ $_[0] } // [200])->[0] == 503 ? '2s' : '30s' }
+
 my $t = Imagegram->new(
     redis    => undef,
     settings => { redis => 'unix:%%DIR%%/fake.sock timeout=2s' },
     server   => join("\n", map {
         "location /$_/ { imagegram; imagegram_key_prefix $_;
-            imagegram_redis unix:%%DIR%%/fake.sock timeout=2s; }"
+            imagegram_redis unix:%%DIR%%/fake.sock
+                timeout=@{[ timeout($_) ]}
+                connect_timeout=@{[ $distinct++ * 10 ]}ms; }"
     } sort keys %scenarios, keys %readers, 'surplus'),
 );
 
