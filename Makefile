@@ -3,6 +3,7 @@
 # make run          script/run
 # make test         script/test
 # make bench        figures on the event loop, requests, memory
+# make clients      tus clients for the tests, from npm
 # make fuzz         each parser under libFuzzer, FUZZ_SECONDS=60 each
 # make check        formatting and static analysis
 # make clean
@@ -128,6 +129,29 @@ fuzz:
 			$$corpus $$(test ! -d $$seeds || echo $$seeds) \
 			|| exit 1; \
 	done
+
+
+# what the tests drive besides: tus clients from npm, and a page for a browser
+# with two of them.  They are the same for every build.
+
+CLIENTS =	build/tus
+PACKAGES =	$(CLIENTS)/node_modules/.package-lock.json
+
+.PHONY:		clients
+
+clients:	$(CLIENTS)/page.js
+
+$(PACKAGES):	t/tus/package.json t/tus/package-lock.json
+	@mkdir -p $(CLIENTS)
+	@cp $^ $(CLIENTS)
+	@cd $(CLIENTS) && npm ci --ignore-scripts --no-audit --no-fund \
+		> npm.log 2>&1 || { tail -n 5 npm.log; exit 1; }
+	@touch $@
+
+$(CLIENTS)/page.js:	t/tus/page.mjs $(PACKAGES)
+	@NODE_PATH=$(CLIENTS)/node_modules \
+		$(CLIENTS)/node_modules/.bin/esbuild --log-level=warning \
+		--bundle --format=esm --outfile=$@ $<
 
 
 check:		all
