@@ -123,7 +123,7 @@ ngx_http_imagegram_storage_path(ngx_conf_t *cf,
 
     if (path->len > NGX_MAX_PATH - NGX_HTTP_IMAGEGRAM_NAMES_MAX) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "imagegram_storage \"%V\" is too long", path);
+                           "imagegram_storage is too long: \"%V\"", path);
         return NGX_ERROR;
     }
 

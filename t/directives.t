@@ -32,13 +32,16 @@ my @cases = (
     [api => 'imagegram_storage %%DIR%%/nginx.conf;',   'nginx.conf'],
     [api => 'imagegram_storage %%DIR%%/nginx.conf/x;', 'nginx.conf/x'],
     [api => 'imagegram_storage /proc/imagegram;',   '/proc/imagegram'],
+    [api => 'imagegram_storage /' . 'x' x 4000 . ';', 'too long'],
 
     [api => 'imagegram_image_base https://cdn.example.org/i/;'],
     [api => 'imagegram_image_base;',                'number of arguments'],
 
     [api => 'imagegram_user $remote_user;'],
     [api => 'imagegram_user "$http_x_account_id";'],
+    [api => 'imagegram_user off;'],
     [api => 'imagegram_user;',                      'number of arguments'],
+    [api => 'imagegram_user ann;',                  'no variable'],
 
     [api => 'imagegram_max_image_size 2m;'],
     [api => 'imagegram_max_image_size x;',          'value'],
@@ -59,11 +62,12 @@ my @cases = (
     [api => 'imagegram_image_fit crop;',            'cover, contain'],
     [api => 'imagegram_image_quality 1;'],
     [api => 'imagegram_image_quality 100;'],
-    [api => 'imagegram_image_quality 0;',           'value|1|range'],
-    [api => 'imagegram_image_quality 101;',         'value|100|range'],
-    [api => 'imagegram_image_quality best;',        'number|value|best'],
+    [api => 'imagegram_image_quality 0;',           'from 1 to 100'],
+    [api => 'imagegram_image_quality 101;',         'from 1 to 100'],
+    [api => 'imagegram_image_quality best;',        'invalid number'],
 
     [api => 'imagegram_allow_origin https://a.example http://b.example:81;'],
+    [api => 'imagegram_allow_origin off;'],
     [api => 'imagegram_allow_origin;',              'number of arguments'],
     [api => 'imagegram_allow_origin a.example;',    'a\.example'],
     [api => 'imagegram_allow_origin https://a.example/x;', 'a\.example/x'],
@@ -72,8 +76,8 @@ my @cases = (
     [api => 'imagegram_converters 4 queue=0 timeout=1s memory=600m'
         . ' path=%%CONVERTER%%;'],
     [api => 'imagegram_converters;',                'number of arguments'],
-    [api => 'imagegram_converters 0;',              '0'],
-    [api => 'imagegram_converters x;',              'x'],
+    [api => 'imagegram_converters 0;',              'number "0"'],
+    [api => 'imagegram_converters x;',              'number "x"'],
     [api => 'imagegram_converters 1 queue=x;',      'queue=x'],
     [api => 'imagegram_converters 1 timeout=0;',    'timeout=0'],
     [api => 'imagegram_converters 1 memory=x;',     'memory=x'],
@@ -83,16 +87,16 @@ my @cases = (
     [api => 'imagegram_converters 1 path=/etc/passwd;', 'not executable'],
 
     [api => 'imagegram_max_author 1;'],
-    [api => 'imagegram_max_author 0;',              'value|1|range'],
-    [api => 'imagegram_max_author 257;',            'value|256|range'],
-    [api => 'imagegram_max_author many;',           'number|value|many'],
+    [api => 'imagegram_max_author 0;',              'from 1 to 256'],
+    [api => 'imagegram_max_author 257;',            'from 1 to 256'],
+    [api => 'imagegram_max_author many;',           'invalid number'],
     [api => 'imagegram_max_body 16384;'],
-    [api => 'imagegram_max_body 0;',                'value|1|range'],
-    [api => 'imagegram_max_body 16385;',            'value|16384|range'],
+    [api => 'imagegram_max_body 0;',                'from 1 to 16384'],
+    [api => 'imagegram_max_body 16385;',            'from 1 to 16384'],
 
     [api => 'imagegram_key_prefix photos;'],
-    [api => 'imagegram_key_prefix "";',             'prefix'],
-    [api => 'imagegram_key_prefix "a{b}";',         'prefix'],
+    [api => 'imagegram_key_prefix "";',             'without braces'],
+    [api => 'imagegram_key_prefix "a{b}";',         'without braces'],
 
     [api    => 'imagegram_max_body 7; imagegram_max_body 8;', 'duplicate'],
     [http   => 'imagegram_max_body 7;'],
@@ -119,7 +123,7 @@ for my $case (@cases) {
         next;
     }
 
-    subtest "$line is refused" => sub {
+    subtest substr($line, 0, 70) . ' is refused' => sub {
         isnt($status, 0, 'nginx -t fails');
         like($output, qr/\[emerg\].*\b$directive\b/, 'names the directive');
         like($output, qr/\[emerg\].*(?:$message)/, 'says what is wrong');
@@ -129,6 +133,11 @@ for my $case (@cases) {
 for my $case (
     [ http => 'imagegram;', 'not allowed here' ],
     [ api  => 'imagegram on;', 'number of arguments|duplicate' ],
+    [ api  => 'empty_gif;', 'another handler' ],
+    [ server => 'location /x/ { empty_gif; imagegram; }', 'another handler' ],
+    [ server => 'location = /x { imagegram; }', 'prefix location' ],
+    [ server => 'location ~ x { imagegram; }', 'prefix location' ],
+    [ server => 'location @x { imagegram; }', 'prefix location' ],
 ) {
     @$t{qw(api http server main)} = ('') x 4;
     $t->{ $case->[0] } = $case->[1];
