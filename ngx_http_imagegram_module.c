@@ -247,12 +247,26 @@ ngx_http_imagegram_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_imagegram_init_module(ngx_cycle_t *cycle)
 {
+    ngx_log_t                       *log;
     ngx_http_imagegram_main_conf_t  *mcf;
 
     mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_imagegram_module);
 
     if (mcf && mcf->open && !ngx_test_config) {
-        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+
+        /*
+         * By default error_log leaves out warnings.  At a start they go to
+         * the log that nginx began with, and to stderr, as those of the
+         * configuration did.
+         */
+
+        log = cycle->log;
+
+        if (log->log_level < NGX_LOG_WARN) {
+            log = cycle->old_cycle->log;
+        }
+
+        ngx_log_error(NGX_LOG_WARN, log, 0,
                       "imagegram is open where imagegram_user is not set: "
                       "anyone may write as anybody and delete anything");
     }

@@ -268,4 +268,9 @@ is(scalar(() = $t->redis(qw(CLIENT LIST)) =~ /^id=/mg), 1 + 2,
 unlike($t->log, qr/unused/, 'and none for another');
 is(scalar(() = $t->converter_pids), 1, 'a converter for those in use');
 
+my $quiet = Imagegram->new(log => 'error')->start;
+
+is(scalar(() = $quiet->log =~ /imagegram_user/g), 1,
+    'also where error_log leaves out warnings');
+
 done_testing();
