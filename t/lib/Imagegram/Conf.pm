@@ -105,8 +105,8 @@ sub identity {
     return ('', '') unless $t->{users};
 
     return (
-        'map $request_method $realm {
-            GET off; HEAD off; OPTIONS off; default test; }',
+        'map "$request_method $uri" $realm { "~^(GET|OPTIONS) " off;
+            "~^HEAD (?!.*/uploads/)" off; default test; }',
         'imagegram_user $remote_user; auth_basic $realm;
             auth_basic_user_file %%DIR%%/htpasswd;'
     );
