@@ -10,51 +10,38 @@
 
 #include "ngx_http_imagegram.h"
 #include "ngx_http_imagegram_finish.h"
-#include "ngx_http_imagegram_header.h"
 #include "ngx_http_imagegram_intake.h"
-#include "ngx_http_imagegram_problem.h"
 #include "ngx_http_imagegram_request.h"
-#include "ngx_http_imagegram_response.h"
 #include "ngx_http_imagegram_transfer.h"
 #include "ngx_http_imagegram_tus.h"
 #include "ngx_http_imagegram_uploads.h"
+#include "ngx_http_imagegram_uploads_answer.h"
 
 
-static ngx_int_t ngx_http_imagegram_upload_texts_set(
+static ngx_int_t ngx_http_imagegram_uploads_texts_set(
     ngx_http_imagegram_transfer_t *t, ngx_str_t *metadata, ngx_str_t *author,
     ngx_str_t *body);
-static ngx_int_t ngx_http_imagegram_upload_begin(ngx_http_request_t *r,
+static ngx_int_t ngx_http_imagegram_uploads_begin(ngx_http_request_t *r,
     ngx_http_imagegram_transfer_t *t,
     void (*work)(void *data, ngx_log_t *log));
-static void ngx_http_imagegram_upload_create_work(void *data, ngx_log_t *log);
-static void ngx_http_imagegram_upload_open_work(void *data, ngx_log_t *log);
-static ngx_int_t ngx_http_imagegram_upload_open_status(
+static void ngx_http_imagegram_uploads_create_work(void *data, ngx_log_t *log);
+static void ngx_http_imagegram_uploads_open_work(void *data, ngx_log_t *log);
+static ngx_int_t ngx_http_imagegram_uploads_open_status(
     ngx_http_imagegram_transfer_t *t, ngx_log_t *log);
-static void ngx_http_imagegram_upload_opened(void *data);
-static void ngx_http_imagegram_upload_receive(
+static void ngx_http_imagegram_uploads_opened(void *data);
+static void ngx_http_imagegram_uploads_receive(
     ngx_http_imagegram_transfer_t *t);
-static ngx_int_t ngx_http_imagegram_upload_slice(void *data,
+static ngx_int_t ngx_http_imagegram_uploads_slice(void *data,
     ngx_http_imagegram_slice_t *slice);
-static void ngx_http_imagegram_upload_left(ngx_http_imagegram_job_t *job);
-static void ngx_http_imagegram_upload_received(void *data, ngx_int_t rc);
-static void ngx_http_imagegram_upload_settle(
+static void ngx_http_imagegram_uploads_left(ngx_http_imagegram_job_t *job);
+static void ngx_http_imagegram_uploads_received(void *data, ngx_int_t rc);
+static void ngx_http_imagegram_uploads_settle(
     ngx_http_imagegram_transfer_t *t);
-static void ngx_http_imagegram_upload_settle_work(void *data, ngx_log_t *log);
-static void ngx_http_imagegram_upload_settled(void *data);
-static void ngx_http_imagegram_upload_finished(
+static void ngx_http_imagegram_uploads_settle_work(void *data, ngx_log_t *log);
+static void ngx_http_imagegram_uploads_settled(void *data);
+static void ngx_http_imagegram_uploads_finished(
     ngx_http_imagegram_transfer_t *t);
-static void ngx_http_imagegram_upload_delete_work(void *data, ngx_log_t *log);
-static void ngx_http_imagegram_upload_answer(void *data);
-static ngx_int_t ngx_http_imagegram_upload_failed(ngx_http_request_t *r,
-    ngx_http_imagegram_transfer_t *t);
-static ngx_int_t ngx_http_imagegram_upload_send(ngx_http_request_t *r,
-    ngx_http_imagegram_transfer_t *t);
-static ngx_int_t ngx_http_imagegram_upload_headers(ngx_http_request_t *r,
-    ngx_http_imagegram_transfer_t *t);
-static ngx_int_t ngx_http_imagegram_upload_metadata(ngx_http_request_t *r,
-    ngx_http_imagegram_transfer_t *t);
-static ngx_int_t ngx_http_imagegram_upload_path(ngx_http_request_t *r,
-    const char *header, const char *folder, u_char *id);
+static void ngx_http_imagegram_uploads_delete_work(void *data, ngx_log_t *log);
 
 
 ngx_int_t
@@ -95,7 +82,7 @@ ngx_http_imagegram_create_upload(ngx_http_request_t *r)
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_http_imagegram_upload_texts_set(t, &metadata, &author, &body);
+        rc = ngx_http_imagegram_uploads_texts_set(t, &metadata, &author, &body);
     }
 
     if (rc != NGX_OK) {
@@ -103,8 +90,8 @@ ngx_http_imagegram_create_upload(ngx_http_request_t *r)
         return rc;
     }
 
-    return ngx_http_imagegram_upload_begin(r, t,
-                                        ngx_http_imagegram_upload_create_work);
+    return ngx_http_imagegram_uploads_begin(r, t,
+                                        ngx_http_imagegram_uploads_create_work);
 }
 
 
@@ -130,8 +117,8 @@ ngx_http_imagegram_head_upload(ngx_http_request_t *r)
     t->method = NGX_HTTP_HEAD;
     t->expected = -1;
 
-    return ngx_http_imagegram_upload_begin(r, t,
-                                          ngx_http_imagegram_upload_open_work);
+    return ngx_http_imagegram_uploads_begin(r, t,
+                                          ngx_http_imagegram_uploads_open_work);
 }
 
 
@@ -171,8 +158,8 @@ ngx_http_imagegram_patch_upload(ngx_http_request_t *r)
         return rc;
     }
 
-    return ngx_http_imagegram_upload_begin(r, t,
-                                          ngx_http_imagegram_upload_open_work);
+    return ngx_http_imagegram_uploads_begin(r, t,
+                                          ngx_http_imagegram_uploads_open_work);
 }
 
 
@@ -197,15 +184,15 @@ ngx_http_imagegram_delete_upload(ngx_http_request_t *r)
 
     t->method = NGX_HTTP_DELETE;
 
-    return ngx_http_imagegram_upload_begin(r, t,
-                                          ngx_http_imagegram_upload_open_work);
+    return ngx_http_imagegram_uploads_begin(r, t,
+                                          ngx_http_imagegram_uploads_open_work);
 }
 
 
 /* A thread may need them after the request has gone. */
 
 static ngx_int_t
-ngx_http_imagegram_upload_texts_set(ngx_http_imagegram_transfer_t *t,
+ngx_http_imagegram_uploads_texts_set(ngx_http_imagegram_transfer_t *t,
     ngx_str_t *metadata, ngx_str_t *author, ngx_str_t *body)
 {
     ngx_str_t   *texts;
@@ -236,11 +223,11 @@ ngx_http_imagegram_upload_texts_set(ngx_http_imagegram_transfer_t *t,
 
 
 static ngx_int_t
-ngx_http_imagegram_upload_begin(ngx_http_request_t *r,
+ngx_http_imagegram_uploads_begin(ngx_http_request_t *r,
     ngx_http_imagegram_transfer_t *t, void (*work)(void *data, ngx_log_t *log))
 {
     if (ngx_http_imagegram_transfer_thread(t, work,
-                                           ngx_http_imagegram_upload_opened)
+                                           ngx_http_imagegram_uploads_opened)
         != NGX_OK)
     {
         (void) ngx_http_imagegram_transfer_end(t);
@@ -254,7 +241,7 @@ ngx_http_imagegram_upload_begin(ngx_http_request_t *r,
 
 
 static void
-ngx_http_imagegram_upload_create_work(void *data, ngx_log_t *log)
+ngx_http_imagegram_uploads_create_work(void *data, ngx_log_t *log)
 {
     ngx_http_imagegram_transfer_t *t = data;
 
@@ -272,11 +259,11 @@ ngx_http_imagegram_upload_create_work(void *data, ngx_log_t *log)
 
 
 static void
-ngx_http_imagegram_upload_open_work(void *data, ngx_log_t *log)
+ngx_http_imagegram_uploads_open_work(void *data, ngx_log_t *log)
 {
     ngx_http_imagegram_transfer_t *t = data;
 
-    t->status = ngx_http_imagegram_upload_open_status(t, log);
+    t->status = ngx_http_imagegram_uploads_open_status(t, log);
 
     if (t->status == NGX_HTTP_INTERNAL_SERVER_ERROR) {
         t->err = ngx_errno;
@@ -285,7 +272,7 @@ ngx_http_imagegram_upload_open_work(void *data, ngx_log_t *log)
 
 
 static ngx_int_t
-ngx_http_imagegram_upload_open_status(ngx_http_imagegram_transfer_t *t,
+ngx_http_imagegram_uploads_open_status(ngx_http_imagegram_transfer_t *t,
     ngx_log_t *log)
 {
     ngx_int_t                     rc;
@@ -338,7 +325,7 @@ ngx_http_imagegram_upload_open_status(ngx_http_imagegram_transfer_t *t,
 
 
 static void
-ngx_http_imagegram_upload_opened(void *data)
+ngx_http_imagegram_uploads_opened(void *data)
 {
     ngx_http_imagegram_transfer_t *t = data;
 
@@ -360,7 +347,7 @@ ngx_http_imagegram_upload_opened(void *data)
     }
 
     if (t->status != NGX_OK) {
-        ngx_http_imagegram_upload_answer(t);
+        ngx_http_imagegram_uploads_answer(t);
         return;
     }
 
@@ -368,11 +355,11 @@ ngx_http_imagegram_upload_opened(void *data)
 
         if (t->body) {
             t->status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
-            ngx_http_imagegram_upload_answer(t);
+            ngx_http_imagegram_uploads_answer(t);
             return;
         }
 
-        ngx_http_imagegram_finish(t, ngx_http_imagegram_upload_finished);
+        ngx_http_imagegram_finish(t, ngx_http_imagegram_uploads_finished);
         return;
     }
 
@@ -380,21 +367,21 @@ ngx_http_imagegram_upload_opened(void *data)
         && t->method == NGX_HTTP_PATCH && t->expected != u->offset)
     {
         t->status = NGX_HTTP_CONFLICT;
-        ngx_http_imagegram_upload_answer(t);
+        ngx_http_imagegram_uploads_answer(t);
         return;
     }
 
     if (u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_RECEIVING && t->body) {
-        ngx_http_imagegram_upload_receive(t);
+        ngx_http_imagegram_uploads_receive(t);
         return;
     }
 
-    ngx_http_imagegram_upload_answer(t);
+    ngx_http_imagegram_uploads_answer(t);
 }
 
 
 static void
-ngx_http_imagegram_upload_receive(ngx_http_imagegram_transfer_t *t)
+ngx_http_imagegram_uploads_receive(ngx_http_imagegram_transfer_t *t)
 {
     ngx_int_t                     rc;
     ngx_http_request_t           *r;
@@ -404,16 +391,16 @@ ngx_http_imagegram_upload_receive(ngx_http_imagegram_transfer_t *t)
     u = &t->upload;
 
     if (r == NULL) {
-        ngx_http_imagegram_upload_settle(t);
+        ngx_http_imagegram_uploads_settle(t);
         return;
     }
 
-    t->job.left = ngx_http_imagegram_upload_left;
+    t->job.left = ngx_http_imagegram_uploads_left;
 
     rc = ngx_http_imagegram_intake_file(r, u->bytes, u->offset,
                                         u->record.length - u->offset,
-                                        ngx_http_imagegram_upload_slice,
-                                        ngx_http_imagegram_upload_received, t);
+                                        ngx_http_imagegram_uploads_slice,
+                                        ngx_http_imagegram_uploads_received, t);
     if (rc == NGX_DONE) {
 
         /* the intake holds the request now */
@@ -422,12 +409,12 @@ ngx_http_imagegram_upload_receive(ngx_http_imagegram_transfer_t *t)
         return;
     }
 
-    ngx_http_imagegram_upload_received(t, rc);
+    ngx_http_imagegram_uploads_received(t, rc);
 }
 
 
 static ngx_int_t
-ngx_http_imagegram_upload_slice(void *data, ngx_http_imagegram_slice_t *slice)
+ngx_http_imagegram_uploads_slice(void *data, ngx_http_imagegram_slice_t *slice)
 {
     ngx_http_imagegram_transfer_t *t = data;
 
@@ -438,14 +425,14 @@ ngx_http_imagegram_upload_slice(void *data, ngx_http_imagegram_slice_t *slice)
 /* The client left while a body was being received. */
 
 static void
-ngx_http_imagegram_upload_left(ngx_http_imagegram_job_t *job)
+ngx_http_imagegram_uploads_left(ngx_http_imagegram_job_t *job)
 {
-    ngx_http_imagegram_upload_received(job, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    ngx_http_imagegram_uploads_received(job, NGX_HTTP_CLIENT_CLOSED_REQUEST);
 }
 
 
 static void
-ngx_http_imagegram_upload_received(void *data, ngx_int_t rc)
+ngx_http_imagegram_uploads_received(void *data, ngx_int_t rc)
 {
     ngx_http_imagegram_transfer_t *t = data;
 
@@ -453,20 +440,20 @@ ngx_http_imagegram_upload_received(void *data, ngx_int_t rc)
     t->status = rc;
     t->upload.touched = ngx_time();
 
-    ngx_http_imagegram_upload_settle(t);
+    ngx_http_imagegram_uploads_settle(t);
 }
 
 
 static void
-ngx_http_imagegram_upload_settle(ngx_http_imagegram_transfer_t *t)
+ngx_http_imagegram_uploads_settle(ngx_http_imagegram_transfer_t *t)
 {
     if (ngx_http_imagegram_transfer_thread(t,
-                                         ngx_http_imagegram_upload_settle_work,
-                                         ngx_http_imagegram_upload_settled)
+                                         ngx_http_imagegram_uploads_settle_work,
+                                         ngx_http_imagegram_uploads_settled)
         != NGX_OK)
     {
         t->status = NGX_HTTP_SERVICE_UNAVAILABLE;
-        ngx_http_imagegram_upload_answer(t);
+        ngx_http_imagegram_uploads_answer(t);
     }
 }
 
@@ -477,7 +464,7 @@ ngx_http_imagegram_upload_settle(ngx_http_imagegram_transfer_t *t)
  */
 
 static void
-ngx_http_imagegram_upload_settle_work(void *data, ngx_log_t *log)
+ngx_http_imagegram_uploads_settle_work(void *data, ngx_log_t *log)
 {
     ngx_http_imagegram_transfer_t *t = data;
 
@@ -511,7 +498,7 @@ ngx_http_imagegram_upload_settle_work(void *data, ngx_log_t *log)
 
 
 static void
-ngx_http_imagegram_upload_settled(void *data)
+ngx_http_imagegram_uploads_settled(void *data)
 {
     ngx_http_imagegram_transfer_t *t = data;
 
@@ -521,16 +508,16 @@ ngx_http_imagegram_upload_settled(void *data)
         && t->status != NGX_HTTP_CONFLICT)
     {
         t->status = NGX_OK;
-        ngx_http_imagegram_finish(t, ngx_http_imagegram_upload_finished);
+        ngx_http_imagegram_finish(t, ngx_http_imagegram_uploads_finished);
         return;
     }
 
-    ngx_http_imagegram_upload_answer(t);
+    ngx_http_imagegram_uploads_answer(t);
 }
 
 
 static void
-ngx_http_imagegram_upload_finished(ngx_http_imagegram_transfer_t *t)
+ngx_http_imagegram_uploads_finished(ngx_http_imagegram_transfer_t *t)
 {
     ngx_http_imagegram_upload_t  *u;
 
@@ -543,8 +530,8 @@ ngx_http_imagegram_upload_finished(ngx_http_imagegram_transfer_t *t)
 
         if (t->method == NGX_HTTP_DELETE
             && ngx_http_imagegram_transfer_thread(t,
-                                        ngx_http_imagegram_upload_delete_work,
-                                        ngx_http_imagegram_upload_answer)
+                                        ngx_http_imagegram_uploads_delete_work,
+                                        ngx_http_imagegram_uploads_answer)
                == NGX_OK)
         {
             return;
@@ -571,189 +558,14 @@ ngx_http_imagegram_upload_finished(ngx_http_imagegram_transfer_t *t)
         }
     }
 
-    ngx_http_imagegram_upload_answer(t);
+    ngx_http_imagegram_uploads_answer(t);
 }
 
 
 static void
-ngx_http_imagegram_upload_delete_work(void *data, ngx_log_t *log)
+ngx_http_imagegram_uploads_delete_work(void *data, ngx_log_t *log)
 {
     ngx_http_imagegram_transfer_t *t = data;
 
     (void) ngx_http_imagegram_upload_remove(&t->upload, log);
-}
-
-
-static void
-ngx_http_imagegram_upload_answer(void *data)
-{
-    ngx_http_imagegram_transfer_t *t = data;
-
-    ngx_int_t            rc;
-    ngx_http_request_t  *r;
-
-    r = t->job.request;
-    rc = NGX_OK;
-
-    if (r) {
-        rc = t->status == NGX_OK ? ngx_http_imagegram_upload_send(r, t)
-                                 : ngx_http_imagegram_upload_failed(r, t);
-    }
-
-    r = ngx_http_imagegram_transfer_end(t);
-
-    if (r) {
-        ngx_http_imagegram_request_done(r, rc);
-    }
-}
-
-
-static ngx_int_t
-ngx_http_imagegram_upload_failed(ngx_http_request_t *r,
-    ngx_http_imagegram_transfer_t *t)
-{
-    unsigned                      fields[IMAGEGRAM_FIELD_MAX];
-    ngx_http_imagegram_upload_t  *u;
-
-    u = &t->upload;
-
-    if (u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_REFUSED
-        && t->status != NGX_HTTP_GONE)
-    {
-        ngx_memzero(fields, sizeof(fields));
-        fields[IMAGEGRAM_FIELD_IMAGE] = u->record.reason;
-
-        return ngx_http_imagegram_problem_reason(r, u->record.reason, fields);
-    }
-
-    switch (t->status) {
-
-    case NGX_HTTP_CONFLICT:
-        return ngx_http_imagegram_problem(r, NGX_HTTP_CONFLICT,
-                  "Upload-Offset is not that of the upload, or another "
-                  "request has taken it over");
-
-    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
-        return ngx_http_imagegram_problem(r, t->status,
-                                 "that is more than Upload-Length announced");
-
-    default:
-        return t->status;
-    }
-}
-
-
-static ngx_int_t
-ngx_http_imagegram_upload_send(ngx_http_request_t *r,
-    ngx_http_imagegram_transfer_t *t)
-{
-    ngx_uint_t  status;
-
-    if (t->method == NGX_HTTP_DELETE) {
-        return ngx_http_imagegram_send_empty(r, NGX_HTTP_NO_CONTENT);
-    }
-
-    status = NGX_HTTP_NO_CONTENT;
-
-    if (ngx_http_imagegram_upload_headers(r, t) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (t->method == NGX_HTTP_POST) {
-        status = NGX_HTTP_CREATED;
-
-        if (ngx_http_imagegram_upload_path(r, "Location", "uploads",
-                                           t->upload.id)
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-
-    if (t->method == NGX_HTTP_HEAD) {
-        status = NGX_HTTP_OK;
-
-        if (ngx_http_imagegram_upload_metadata(r, t) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-
-    return ngx_http_imagegram_send_empty(r, status);
-}
-
-
-static ngx_int_t
-ngx_http_imagegram_upload_headers(ngx_http_request_t *r,
-    ngx_http_imagegram_transfer_t *t)
-{
-    ngx_http_imagegram_upload_t  *u;
-
-    u = &t->upload;
-
-    if (ngx_http_imagegram_tus_add_number(r, "Upload-Offset", u->offset)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_POSTED) {
-        return ngx_http_imagegram_upload_path(r, "Content-Location", "posts",
-                                              u->id);
-    }
-
-    return ngx_http_imagegram_tus_add_expires(r, u->touched
-                                                 + t->job.conf->upload_expires);
-}
-
-
-static ngx_int_t
-ngx_http_imagegram_upload_metadata(ngx_http_request_t *r,
-    ngx_http_imagegram_transfer_t *t)
-{
-    u_char     *value;
-    ngx_str_t  *metadata;
-
-    if (ngx_http_imagegram_add_header(r, "Cache-Control", "no-store")
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    metadata = &t->texts[NGX_HTTP_IMAGEGRAM_UPLOAD_METADATA];
-
-    if (metadata->len) {
-        value = ngx_pnalloc(r->pool, metadata->len + 1);
-        if (value == NULL) {
-            return NGX_ERROR;
-        }
-
-        (void) ngx_cpystrn(value, metadata->data, metadata->len + 1);
-
-        if (ngx_http_imagegram_add_header(r, "Upload-Metadata",
-                                          (char *) value)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return ngx_http_imagegram_tus_add_number(r, "Upload-Length",
-                                             t->upload.record.length);
-}
-
-
-static ngx_int_t
-ngx_http_imagegram_upload_path(ngx_http_request_t *r, const char *header,
-    const char *folder, u_char *id)
-{
-    u_char  *path;
-
-    path = ngx_http_imagegram_path(r, sizeof("uploads/") + IMAGEGRAM_ID_LEN,
-                                   "%s/%*s", folder,
-                                   (size_t) IMAGEGRAM_ID_LEN, id);
-    if (path == NULL) {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_imagegram_add_header(r, header, (char *) path);
 }
