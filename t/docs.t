@@ -13,6 +13,7 @@ use lib "$FindBin::Bin/lib";
 
 use File::Copy ();
 use IPC::Open2 ();
+use MIME::Base64 qw(encode_base64);
 use POSIX ();
 
 use Imagegram qw(slurp spew);
@@ -161,13 +162,24 @@ sub conf {
 
     $r->start;
 
-    my $post = $r->post->{PostID};
-    my $comment = $r->comment($post)->{CommentID};
+    my @key = (headers => ['Idempotency-Key' => 'a']);
+    my $post = $r->json('posts', {
+        author         => 'ann',
+        body           => 'x',
+        image_contents => encode_base64(Imagegram::Image::png(8, 8), ''),
+    }, @key)->{json}{PostID};
+
+    ok($post, 'the user may make a post') or diag($r->log);
+
+    my $comment = $r->json("posts/$post/comments",
+        { author => 'ben', body => 'x' }, @key)->{json}{CommentID};
+
+    ok($comment, 'and comment on it');
 
     for my $path ('posts', "posts/$post", "posts/$post/comments",
         "posts/$post/comments/$comment")
     {
-        is($r->get($path)->{status}, 200, "the user may GET $path");
+        is($r->get($path)->{status}, 200, "and GET $path");
     }
 
     is($r->delete("posts/$post/comments/$comment")->{status}, 200,
