@@ -3,10 +3,10 @@
  * The Redis client: hiredis's reader and formatter over nginx's own
  * connections, timers and logs; the only user of hiredis.
  *
- * Each worker keeps one connection for each distinct imagegram_redis that
- * is used, from its start to its exit.  Commands are pipelined; replies come in order.
- * While the connection is being made, commands wait; while Redis is known to
- * be down they are refused at once.
+ * Each worker keeps one connection for each distinct imagegram_redis that is
+ * used, from its start to its exit.  Commands are pipelined; replies come in
+ * order.  While the connection is being made, commands wait; while Redis is
+ * known to be down they are refused at once.
  */
 
 #ifndef _NGX_HTTP_IMAGEGRAM_REDIS_H_INCLUDED_
