@@ -234,7 +234,9 @@ ngx_http_imagegram_uploads_begin(ngx_http_request_t *r,
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
-    ngx_http_imagegram_request_hold(r, 0);
+    /* HEAD may have to wait, and changes nothing */
+
+    ngx_http_imagegram_request_hold(r, t->method == NGX_HTTP_HEAD);
 
     return NGX_DONE;
 }

@@ -1,0 +1,211 @@
+package Bench::Resumable;
+
+# Resumable uploads: how fast one is, beside nginx's own dav PUT and, where
+# Node.js is there, beside @tus/server; and what thousands of slow ones cost,
+# in memory and for everybody else.
+
+use strict;
+use warnings;
+
+use IO::Socket::INET ();
+use POSIX ();
+use Time::HiRes qw(sleep time);
+
+use Bench::Probe qw(lines_of);
+use Bench::Stats qw(median table);
+use Bench::Upload ();
+use Imagegram qw(memory spew wait_for);
+use Imagegram::Tus ();
+
+use constant {
+    TURNS  => 5,
+    SLOW   => 5000,     # uploads, at
+    RATE   => 1024,     # bytes a second each, for
+    LENGTH => 20,       # seconds
+    LIMIT  => 50,       # ms
+};
+
+my @calls = qw(feed post comment);
+
+
+sub run {
+    my ($server, $probe, $peer, $image) = @_;
+
+    my $self = bless { server => $server, probe => $probe, peer => $peer,
+        image => \$image }, __PACKAGE__;
+
+    my ($speed, $speed_text) = $self->speed;
+    my ($slow, $slow_text) = $self->slow;
+
+    return ({ %$speed, %$slow }, "$speed_text\n$slow_text");
+}
+
+
+# --- one fast upload, all of it but the last byte: no post is made
+
+sub speed {
+    my ($self) = @_;
+
+    my $server = $self->{server};
+    my $peer = $self->{peer}->($server->dir . '/peer');
+    my %seconds;
+
+    for (1 .. TURNS) {
+        push @{ $seconds{tus} }, $self->patch($server->api, '/uploads');
+        push @{ $seconds{dav} }, took(sub {
+            Bench::Upload::transfer($server->files,
+                @{ Bench::Upload::put('/dav/one', $self->{image}) });
+        });
+        unlink $server->dir . '/files/dav/one';
+
+        push @{ $seconds{peer} }, $self->patch($peer->{port}, '/uploads')
+            if $peer;
+    }
+
+    kill 'TERM', $peer->{pid} if $peer;
+
+    my $megabytes = length(${ $self->{image} }) / 1_048_576;
+    my %rate = map { $_ => $megabytes / median(@{ $seconds{$_} }) }
+        keys %seconds;
+    my %ratio = map {
+        my $name = $_;
+        $name => median(map { $seconds{$name}[$_] / $seconds{tus}[$_] }
+            0 .. TURNS - 1);
+    } grep { $_ ne 'tus' } keys %seconds;
+
+    my @rows = ['', 'MB/s', 'ours/its'];
+
+    push @rows, [ 'tus, PATCH of ' . int($megabytes) . ' MB',
+        sprintf('%.0f', $rate{tus}), '' ];
+    push @rows, [ $_->[1], sprintf('%.0f', $rate{ $_->[0] }),
+        sprintf('%.2f', $ratio{ $_->[0] }) ]
+        for grep { $rate{ $_->[0] } } [ dav => 'nginx, dav PUT' ],
+            [ peer => '@tus/server (Node.js)' ];
+
+    return ({ mb_per_second => \%rate, ratio => \%ratio },
+        sprintf "One upload at full speed, the median of %d in turn\n\n%s%s",
+        TURNS, table(@rows), $peer ? ''
+            : "   (\@tus/server is not there: npm ci in t/tus)\n");
+}
+
+
+sub patch {
+    my ($self, $port, $path) = @_;
+
+    my $image = $self->{image};
+    my $metadata = Imagegram::Tus::metadata(author => 'ann', body => 'x');
+    my $answer = ask($port, "POST $path HTTP/1.1", 'Content-Length: 0',
+        'Upload-Length: ' . (1 + length $$image),
+        "Upload-Metadata: $metadata");
+    my ($upload) = $answer =~ m{^Location: (?:http://[^/]+)?(\S+)}mi
+        or die "no upload: $answer\n";
+
+    my $head = request("PATCH $upload HTTP/1.1", 'Upload-Offset: 0',
+        'Content-Type: application/offset+octet-stream',
+        'Content-Length: ' . length $$image);
+    my $seconds = took(sub {
+        Bench::Upload::transfer($port, \$head, $image);
+    });
+
+    ask($port, "DELETE $upload HTTP/1.1");
+
+    return $seconds;
+}
+
+
+sub took {
+    my ($code) = @_;
+    my $begin = time;
+
+    $code->();
+
+    return time - $begin;
+}
+
+
+sub request {
+    return join "\r\n", shift, 'Host: localhost', 'Connection: close',
+        'Tus-Resumable: 1.0.0', @_, '', '';
+}
+
+
+sub ask {
+    my ($port, @lines) = @_;
+
+    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
+        or die "connect: $!\n";
+
+    print $socket request(@lines);
+
+    return do { local $/; <$socket> } // '';
+}
+
+
+# --- thousands of slow ones
+
+sub slow {
+    my ($self) = @_;
+
+    my $server = $self->{server};
+    my $t = $server->t;
+    my %samples;
+
+    $samples{idle} = $self->{probe}->turn($server, $server->api,
+        sub { sleep LENGTH / 2 }, @calls);
+
+    my @uploads = map { Imagegram::Tus->create($t, 'BM' . 'x' x 1_000_000) }
+        1 .. SLOW;
+    my @workers = $t->worker_pids;
+    my $before = rss(@workers);
+
+    # a valid start: what is no image would be refused
+    my $start = substr ${ $self->{image} }, 0, 54;
+
+    my @connections = map {
+        my $socket = IO::Socket::INET->new(
+            PeerAddr => '127.0.0.1:' . $server->api) or die "connect: $!\n";
+
+        syswrite $socket, request('PATCH ' . $_->path . ' HTTP/1.1',
+            'Upload-Offset: 0', 'Content-Length: 1000000',
+            'Content-Type: application/offset+octet-stream') . $start;
+        $socket;
+    } @uploads;
+
+    my $during;
+
+    $samples{slow} = $self->{probe}->turn($server, $server->api, sub {
+        my $begin = time;
+
+        for my $second (1 .. LENGTH) {
+            syswrite $_, 'x' x RATE for @connections;
+            $during = rss(@workers);
+
+            my $left = $begin + $second - time;
+            sleep $left if $left > 0;
+        }
+    }, @calls);
+
+    close $_ for @connections;
+
+    my $each = ($during - $before) / SLOW;
+    my ($figures, @rows) = lines_of(\%samples, LIMIT, [ idle => 'alone' ],
+        [ slow => 'beside them' ]);
+
+    return ({ slow => { uploads => SLOW, bytes_each => $each,
+            calls => $figures } },
+        sprintf "%d slow uploads at %d bytes a second each: %.1f KB of the "
+        . "workers' memory each\n\n%s", SLOW, RATE, $each / 1024,
+        table(@rows));
+}
+
+
+sub rss {
+    my $sum = 0;
+
+    $sum += memory($_) for @_;
+
+    return $sum;
+}
+
+
+1;
