@@ -135,23 +135,40 @@ fuzz:
 # with two of them.  They are the same for every build.
 
 CLIENTS =	build/tus
-PACKAGES =	$(CLIENTS)/node_modules/.package-lock.json
+PACKAGES =	node_modules/.package-lock.json
 
-.PHONY:		clients
+.PHONY:		clients peers
 
 clients:	$(CLIENTS)/page.js
 
-$(PACKAGES):	t/tus/package.json t/tus/package-lock.json
-	@mkdir -p $(CLIENTS)
-	@cp $^ $(CLIENTS)
-	@cd $(CLIENTS) && npm ci --ignore-scripts --no-audit --no-fund \
-		> npm.log 2>&1 || { tail -n 5 npm.log; exit 1; }
-	@touch $@
+$(CLIENTS)/$(PACKAGES):	t/tus/package.json t/tus/package-lock.json
+	@$(NPM_CI)
 
-$(CLIENTS)/page.js:	t/tus/page.mjs $(PACKAGES)
+$(CLIENTS)/page.js:	t/tus/page.mjs $(CLIENTS)/$(PACKAGES)
 	@NODE_PATH=$(CLIENTS)/node_modules \
 		$(CLIENTS)/node_modules/.bin/esbuild --log-level=warning \
 		--bundle --format=esm --outfile=$@ $<
+
+# what the bench compares with, from npm, too: it needs Node.js 20.19
+
+PEERS =		build/peers
+
+peers:		$(PEERS)/tus-server.mjs $(PEERS)/$(PACKAGES)
+
+$(PEERS)/$(PACKAGES):	bench/peers/package.json bench/peers/package-lock.json
+	@$(NPM_CI)
+
+$(PEERS)/%.mjs:	bench/peers/%.mjs
+	@mkdir -p $(@D)
+	@cp $< $@
+
+define NPM_CI
+mkdir -p $(@D)/..
+cp $^ $(@D)/..
+cd $(@D)/.. && { npm ci --ignore-scripts --no-audit --no-fund > npm.log 2>&1 \
+	|| { tail -n 5 npm.log; exit 1; }; }
+touch $@
+endef
 
 
 check:		all
