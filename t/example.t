@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # nginx.conf.example: nginx takes it, and it serves what it promises.  Only
-# paths, addresses and the port are changed.
+# paths, addresses and the port are changed, and the rate, so that a slow
+# machine exceeds it as well.
 
 use strict;
 use warnings;
@@ -24,6 +25,7 @@ my %changes = (
     '/var/lib/imagegram'                   => '%%DIR%%/storage',
     'listen 80;'                           => 'listen 127.0.0.1:%%PORT%%;',
     'imagegram_redis 127.0.0.1:6379;'      => 'imagegram_redis %%REDIS%%;',
+    'rate=5r/s;'                           => 'rate=1r/m;',
     'imagegram_converters 1'               =>
         'imagegram_converters 1 path=%%CONVERTER%%',
 );

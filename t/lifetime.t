@@ -38,7 +38,7 @@ sub held { total() - $idle }
 
 sub is_idle {
     my ($name) = @_;
-    ok(wait_for(sub { held() == 0 }, 30), $name) or diag(held(), ' held');
+    ok(wait_for(sub { held() == 0 }, 300), $name) or diag(held(), ' held');
 }
 
 sub connections_to_redis {

@@ -82,13 +82,15 @@ sub preamble {
 }
 
 
+# A conversion may take longer than usual, under a sanitizer on a busy machine.
+
 sub settings {
     my ($t) = @_;
 
     my %settings = (
         redis      => '%%REDIS%%',
         storage    => '%%DIR%%/storage',
-        converters => '1 path=%%CONVERTER%%',
+        converters => '1 timeout=5m path=%%CONVERTER%%',
         %{ $t->{settings} // {} },
     );
 
