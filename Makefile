@@ -171,7 +171,7 @@ touch $@
 endef
 
 
-check:		all
+check:
 	@script/check
 
 clean:
