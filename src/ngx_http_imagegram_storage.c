@@ -28,6 +28,7 @@ static ngx_int_t ngx_http_imagegram_storage_link(
     ngx_http_imagegram_temp_e type, imagegram_format_e format,
     ngx_uint_t again);
 static ngx_int_t ngx_http_imagegram_storage_make_dirs(char *path, size_t top);
+static void ngx_http_imagegram_storage_drop_dirs(char *path, size_t top);
 static ngx_int_t ngx_http_imagegram_storage_sync_dirs(const char *path,
     size_t top);
 static ngx_int_t ngx_http_imagegram_storage_sync_dir(const char *path);
@@ -146,6 +147,8 @@ ngx_http_imagegram_storage_place(ngx_http_imagegram_storage_t *storage,
                                         ngx_http_imagegram_originals, id,
                                         format);
         (void) ngx_delete_file(path);
+        ngx_http_imagegram_storage_drop_dirs(path, storage->path.len + 1
+                                    + ngx_strlen(ngx_http_imagegram_originals));
 
         ngx_set_errno(err);
         return NGX_ERROR;
@@ -291,6 +294,11 @@ ngx_http_imagegram_storage_link(ngx_http_imagegram_storage_t *storage,
     }
 
     if (rc == -1 && !(again && ngx_errno == NGX_EEXIST)) {
+        err = ngx_errno;
+
+        ngx_http_imagegram_storage_drop_dirs(to, top);
+
+        ngx_set_errno(err);
         return NGX_ERROR;
     }
 
@@ -337,6 +345,27 @@ ngx_http_imagegram_storage_make_dirs(char *path, size_t top)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Removes those of them that are empty.  On a disk without room every post
+ * that is refused would otherwise take some more of it, for folders.
+ */
+
+static void
+ngx_http_imagegram_storage_drop_dirs(char *path, size_t top)
+{
+    int    rc;
+    char  *p;
+
+    do {
+        p = strrchr(path, '/');
+        *p = '\0';
+
+        rc = (size_t) (p - path) > top ? rmdir(path) : -1;
+
+    } while (rc == 0);
 }
 
 
