@@ -90,7 +90,8 @@ bench:		all
 	@bench/run
 
 
-# unit tests that print TAP, and fuzzers, against the real files
+# unit tests that print TAP, and fuzzers, against the real files; the sandbox
+# belongs to imagegram-convert and is no parser
 
 PARSE =		$(wildcard src/parse/*.c)
 HEADERS =	$(wildcard src/parse/*.h)
@@ -107,6 +108,12 @@ unit:		$(UNITS)
 $(BUILD)/unit/%:	t/unit/%.c $(PARSE) $(HEADERS)
 	@mkdir -p $(@D)
 	@$(CC) $(STRICT) $(CC_OPT) -o $@ $< $(PARSE) $(LD_OPT)
+
+SANDBOX =	t/unit/sandbox.c src/convert/imagegram_sandbox.c
+
+$(BUILD)/unit/sandbox:	$(SANDBOX) src/convert/imagegram_sandbox.h
+	@mkdir -p $(@D)
+	@$(CC) $(STRICT) $(CC_OPT) -o $@ $(SANDBOX) $(LD_OPT) -lseccomp
 
 build/fuzz/%:	t/fuzz/%.c $(PARSE) $(HEADERS)
 	@mkdir -p $(@D)
