@@ -23,9 +23,6 @@
 #include "imagegram_sandbox.h"
 
 
-/* a child opens nothing; a FILE of a library may be a duplicate of an fd */
-#define IMAGEGRAM_SANDBOX_NOFILE  16
-
 /* fds that become /dev/null: all standard ones; a sanitizer needs stderr */
 
 #ifdef __SANITIZE_ADDRESS__
@@ -56,19 +53,14 @@ static const int  imagegram_sandbox_allowed[] = {
 
     SCMP_SYS(read),
     SCMP_SYS(pread64),
-    SCMP_SYS(readv),
     SCMP_SYS(write),
-    SCMP_SYS(pwrite64),
-    SCMP_SYS(writev),
     SCMP_SYS(lseek),
     SCMP_SYS(_llseek),
     SCMP_SYS(fstat),
     SCMP_SYS(fstat64),
     SCMP_SYS(fsync),
-    SCMP_SYS(fdatasync),
     SCMP_SYS(sendmsg),
     SCMP_SYS(close),
-    SCMP_SYS(dup),
 
     /* memory; mmap() and mprotect() are below */
 
@@ -83,7 +75,6 @@ static const int  imagegram_sandbox_allowed[] = {
     SCMP_SYS(clock_gettime),
     SCMP_SYS(gettimeofday),
     SCMP_SYS(times),
-    SCMP_SYS(getrusage),
     SCMP_SYS(getrandom),
     SCMP_SYS(getpid),
     SCMP_SYS(gettid),
@@ -321,15 +312,17 @@ imagegram_sandbox_limits(const imagegram_sandbox_t *limits)
         return -1;
     }
 
-    /* SIGXCPU, which the parent can tell, then a plain SIGKILL */
+    /*
+     * SIGXCPU, which the parent can tell, then a plain SIGKILL.  The fds that
+     * are there stay; there will be no other ones.
+     */
 
     if (imagegram_sandbox_limit(RLIMIT_AS, mapped + limits->memory,
                                 mapped + limits->memory)
         || imagegram_sandbox_limit(RLIMIT_CPU, limits->cpu, limits->cpu + 1)
         || imagegram_sandbox_limit(RLIMIT_FSIZE, limits->file_size,
                                    limits->file_size)
-        || imagegram_sandbox_limit(RLIMIT_NOFILE, IMAGEGRAM_SANDBOX_NOFILE,
-                                   IMAGEGRAM_SANDBOX_NOFILE)
+        || imagegram_sandbox_limit(RLIMIT_NOFILE, 0, 0)
         || imagegram_sandbox_limit(RLIMIT_NPROC, 0, 0)
         || imagegram_sandbox_limit(RLIMIT_CORE, 0, 0))
     {

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,12 +62,13 @@ static int try_too_much_memory(void);
 static int try_large_file(void);
 static int try_inherited_fds(void);
 static int try_standard_fds(void);
-static int try_fds(void);
 static int try_cpu(void);
 static int try_open(void);
 static int try_openat(void);
 static int try_stat(void);
 static int try_unlink(void);
+static int try_dup(void);
+static int try_writev(void);
 static int try_socket(void);
 static int try_connect(void);
 static int try_fork(void);
@@ -92,12 +94,13 @@ static const case_t  cases[] = {
     { "writes no more than it may",       0,       try_large_file },
     { "has no other fd",                  0,       try_inherited_fds },
     { "has /dev/null as standard fds",    0,       try_standard_fds },
-    { "has few fds left",                 0,       try_fds },
     { "runs out of CPU time",             SIGXCPU, try_cpu },
     { "is refused open()",                0,       try_open },
     { "is refused openat()",              0,       try_openat },
     { "is refused stat()",                0,       try_stat },
     { "is refused unlink()",              0,       try_unlink },
+    { "is killed by dup()",               SIGSYS,  try_dup },
+    { "is killed by writev()",            SIGSYS,  try_writev },
     { "is killed by socket()",            SIGSYS,  try_socket },
     { "is killed by connect()",           SIGSYS,  try_connect },
     { "is killed by fork()",              SIGSYS,  try_fork },
@@ -326,25 +329,6 @@ try_standard_fds(void)
 }
 
 
-/* A library may duplicate one, but not without end. */
-
-static int
-try_fds(void)
-{
-    int  fd, n;
-
-    for (n = 0; n < 1024; n++) {
-        fd = dup(FILE_FD);
-
-        if (fd == -1) {
-            return errno == EMFILE && n < 64;
-        }
-    }
-
-    return 0;
-}
-
-
 static int
 try_cpu(void)
 {
@@ -391,6 +375,22 @@ static int
 try_unlink(void)
 {
     return unlink("/nonexistent") == -1 && errno == EPERM;
+}
+
+
+static int
+try_dup(void)
+{
+    return dup(FILE_FD) != -2;
+}
+
+
+static int
+try_writev(void)
+{
+    struct iovec  iov = { "x", 1 };
+
+    return writev(FILE_FD, &iov, 1) != -2;
 }
 
 
