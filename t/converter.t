@@ -82,8 +82,15 @@ for my $case (
     ['too many pixels', $png, 'declares too many pixels', '--max-pixels',
         '199'],
     ['too many bytes', $png, 'the image is too large', '--max-size', '50'],
+    ['too long', Imagegram::Image::blank_png(4000, 4000),
+        'takes too long to convert', '--timeout', '1ms'],
+    ['too much memory', $png, 'needs too much memory to convert',
+        '--memory', '100k'],
 ) {
     my ($what, $image, $reason, @options) = @$case;
+
+    # AddressSanitizer does not give up memory
+    next if $what eq 'too much memory' && $t->sanitized;
 
     ($status, $said) = $t->convert($image, @options);
 
@@ -331,6 +338,40 @@ my ($poor, $rich) = map { length converts("quality $_",
     Imagegram::Image::jpeg(200, 200), ["--quality=$_"]) } 20, 95;
 
 cmp_ok($poor * 1.5, '<', $rich, 'quality makes a difference');
+
+
+# --- more than ImageMagick may hold, by the system's policy or by ours: the
+# picture is made smaller before, or it is refused; it must not abort
+
+sub white {
+    my ($width, $height) = @_;
+
+    my $bmp = Imagegram::Image::bmp_header($width, $height, 8, 1078, 2)
+        . "\0" x 1024 . "\0\1";
+
+    substr $bmp, 30, 4, pack 'V', 1;
+
+    return $bmp;
+}
+
+is(size(converts('36 million pixels to 4 million', white(5999, 5999),
+    ['--size=2000x2000', '--timeout=300s'], 1000, 1000, $white)),
+    '2000x2000', 'in full size');
+
+for my $case (
+    [MAGICK_MEMORY_LIMIT => 3_041_792, 2], [MAGICK_MEMORY_LIMIT => '4MB', 0],
+    [MAGICK_AREA_LIMIT   => 360_000,   2], [MAGICK_WIDTH_LIMIT  => 599,   2],
+    [MAGICK_HEIGHT_LIMIT => 599,       2], [MAGICK_HEIGHT_LIMIT => 600,   0],
+) {
+    my ($name, $limit, $wanted) = @$case;
+
+    local $ENV{$name} = $limit;
+    my ($status, $said) = $t->convert(Imagegram::Image::png(32, 32));
+
+    is($status, $wanted, "$name of $limit");
+    like($said, $status ? qr/\A[^\n]*memory[^\n]*\n\z/ : qr/\A\z/,
+        'and a line, or none');
+}
 
 
 # --- extreme shapes

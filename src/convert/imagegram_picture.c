@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "imagegram_picture.h"
+#include "imagegram_resize.h"
 
 
 /* so many rows of 8-bit samples fit into 16 bits */
@@ -24,7 +25,9 @@
 static void imagegram_picture_frame(imagegram_picture_t *p, uint32_t *width,
     uint32_t *height, unsigned orientation);
 static imagegram_reason_e imagegram_picture_alloc(imagegram_picture_t *p);
-static uint32_t imagegram_picture_boxes(uint32_t side, uint32_t target);
+static imagegram_reason_e imagegram_picture_shrink(imagegram_picture_t *p);
+static uint32_t imagegram_picture_boxes(uint32_t side, uint32_t target,
+    unsigned times);
 static uint32_t imagegram_picture_edge(uint32_t i, uint32_t n, uint32_t side);
 static uint32_t imagegram_picture_box(uint32_t x, uint32_t n, uint32_t side);
 static uint32_t imagegram_picture_height(const imagegram_picture_t *p,
@@ -79,11 +82,9 @@ imagegram_picture_begin(imagegram_picture_t *p, const imagegram_source_t *s)
     p->x = (s->width - p->width) / 2;
     p->y = (s->height - p->height) / 2;
 
-    p->columns = imagegram_picture_boxes(p->width, p->target_width);
-    p->rows = imagegram_picture_boxes(p->height, p->target_height);
-
-    if (imagegram_color_open(&p->color, s->samples, s->icc, s->icc_len)
-        != IMAGEGRAM_OK)
+    if (imagegram_picture_shrink(p) != IMAGEGRAM_OK
+        || imagegram_color_open(&p->color, s->samples, s->icc, s->icc_len)
+           != IMAGEGRAM_OK)
     {
         return IMAGEGRAM_MEMORY;
     }
@@ -300,14 +301,42 @@ imagegram_picture_alloc(imagegram_picture_t *p)
 }
 
 
-/* so many boxes that the result is 1.5 to 3 times the target */
+/*
+ * So many boxes that the result is 1.5 to 3 times the target; 1 to 2 times
+ * where ImageMagick must not hold so much.
+ */
+
+static imagegram_reason_e
+imagegram_picture_shrink(imagegram_picture_t *p)
+{
+    unsigned  times;
+
+    for (times = 2; times != 0; times--) {
+
+        p->columns = imagegram_picture_boxes(p->width, p->target_width,
+                                             times);
+        p->rows = imagegram_picture_boxes(p->height, p->target_height, times);
+
+        if (imagegram_resize_fits(p->target_width, p->target_height,
+                                  p->columns, p->rows))
+        {
+            return IMAGEGRAM_OK;
+        }
+    }
+
+    return IMAGEGRAM_MEMORY;
+}
+
+
+/* near twice the target, or not less than it */
 
 static uint32_t
-imagegram_picture_boxes(uint32_t side, uint32_t target)
+imagegram_picture_boxes(uint32_t side, uint32_t target, unsigned times)
 {
     uint64_t  step;
 
-    step = ((uint64_t) side + target) / (2 * (uint64_t) target);
+    step = ((uint64_t) side + (times - 1) * (uint64_t) target)
+           / (times * (uint64_t) target);
 
     if (step > IMAGEGRAM_STEP_MAX) {
         step = IMAGEGRAM_STEP_MAX;

@@ -21,6 +21,8 @@
 #define IMAGEGRAM_RESIZE_ROOM  (4 * 1024 * 1024)
 
 
+static uint64_t imagegram_resize_need(uint32_t dst_width, uint32_t dst_height,
+    uint32_t width, uint32_t height);
 static int imagegram_resize_probe(uint32_t dst_width, uint32_t dst_height,
     uint32_t width, uint32_t height);
 static imagegram_reason_e imagegram_resize_run(MagickWand *wand,
@@ -70,6 +72,32 @@ imagegram_resize_init(void)
     (void) SetFatalErrorHandler(imagegram_resize_fatal);
 
     return 0;
+}
+
+
+/*
+ * With no disk to go to, ImageMagick aborts beyond its limits.  Area is that
+ * of one image; area and memory must stay below theirs.
+ */
+
+int
+imagegram_resize_fits(uint32_t dst_width, uint32_t dst_height, uint32_t width,
+    uint32_t height)
+{
+    uint32_t  wide, high;
+
+    if (width == dst_width && height == dst_height) {
+        return 1;
+    }
+
+    wide = (width > dst_width) ? width : dst_width;
+    high = (height > dst_height) ? height : dst_height;
+
+    return wide <= MagickGetResourceLimit(WidthResource)
+           && high <= MagickGetResourceLimit(HeightResource)
+           && (uint64_t) wide * high < MagickGetResourceLimit(AreaResource)
+           && imagegram_resize_need(dst_width, dst_height, width, height)
+              < MagickGetResourceLimit(MemoryResource);
 }
 
 
@@ -129,6 +157,24 @@ imagegram_resize_run(MagickWand *wand, unsigned char *dst, uint32_t dst_width,
 }
 
 
+/* bytes: the image, stretched one way, stretched both ways */
+
+static uint64_t
+imagegram_resize_need(uint32_t dst_width, uint32_t dst_height, uint32_t width,
+    uint32_t height)
+{
+    uint64_t  n, across, down;
+
+    across = (uint64_t) dst_width * height;
+    down = (uint64_t) width * dst_height;
+
+    n = (uint64_t) width * height + (uint64_t) dst_width * dst_height
+        + ((across > down) ? across : down);
+
+    return n * IMAGEGRAM_PIXEL;
+}
+
+
 /*
  * Where memory runs out while it makes an image, this version aborts.  Nobody
  * else allocates, so what can be had now can be had then.
@@ -138,17 +184,16 @@ static int
 imagegram_resize_probe(uint32_t dst_width, uint32_t dst_height,
     uint32_t width, uint32_t height)
 {
-    void    *p;
-    size_t   n;
+    void      *p;
+    uint64_t   need;
 
-    /* the image, stretched one way, stretched both ways */
+    if (!imagegram_resize_fits(dst_width, dst_height, width, height)) {
+        return -1;
+    }
 
-    n = (size_t) width * height
-        + (((size_t) dst_width * height > (size_t) width * dst_height)
-           ? (size_t) dst_width * height : (size_t) width * dst_height)
-        + (size_t) dst_width * dst_height;
+    need = imagegram_resize_need(dst_width, dst_height, width, height);
 
-    p = malloc(n * IMAGEGRAM_PIXEL + IMAGEGRAM_RESIZE_ROOM);
+    p = malloc(need + IMAGEGRAM_RESIZE_ROOM);
     if (p == NULL) {
         return -1;
     }

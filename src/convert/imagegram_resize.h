@@ -19,6 +19,13 @@
 int imagegram_resize_init(void);
 
 /*
+ * Whether ImageMagick's own limits, which a system's policy.xml sets, leave
+ * room to resize width x height pixels so.
+ */
+int imagegram_resize_fits(uint32_t dst_width, uint32_t dst_height,
+    uint32_t width, uint32_t height);
+
+/*
  * Resizes width x height RGB pixels at src, which it frees, to dst, which has
  * room for what comes out.  Gives OK, MEMORY or INTERNAL.  After MEMORY
  * ImageMagick must not be used any more.
