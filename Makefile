@@ -87,6 +87,7 @@ test:
 	@script/test
 
 bench:		all
+	@script/install-packages bench
 	@bench/run
 
 

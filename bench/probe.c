@@ -11,8 +11,8 @@
  * in microseconds: when the request was due, counted from the start; how late
  * the probe itself was to send it; and the time from when it was due to its
  * answer's last byte.  A request that found all connections busy waits for
- * one, which counts as latency, so that a server that stalls is not spared the
- * requests it would have had to answer meanwhile.
+ * one, which counts as latency, not as the probe's, so that a server that
+ * stalls is not spared the requests it would have had to answer meanwhile.
  *
  * The probe stands for clients on other machines.  Where it may, it runs ahead
  * of everything on this one (SCHED_FIFO), so that what it sees is not its own
@@ -97,7 +97,7 @@ int
 main(int argc, char **argv)
 {
     int                 i, n, nrequests, busy, crowded;
-    int64_t             start, now, due, period, wait, end;
+    int64_t             start, now, due, period, wait, end, ready;
     struct timespec     ts;
     size_t              nsamples;
     probe_sample_t     *sample;
@@ -136,6 +136,7 @@ main(int argc, char **argv)
     nsamples = 0;
     end = 0;
     crowded = 0;
+    ready = 0;
     start = probe_now();
 
     for ( ;; ) {
@@ -145,6 +146,14 @@ main(int argc, char **argv)
 
         for (i = 0; i < n; i++) {
             busy += probe_connections[i].sample != NULL;
+        }
+
+        if (busy == n) {
+            crowded = 1;
+
+        } else if (crowded) {
+            crowded = 0;
+            ready = now;
         }
 
         if (probe_stopped || nsamples == PROBE_SAMPLES_MAX) {
@@ -158,15 +167,11 @@ main(int argc, char **argv)
                 probe_fail("answers are missing");
             }
 
-        } else if (now >= due && busy == n) {
-            crowded = 1;
-
-        } else if (now >= due) {
+        } else if (now >= due && busy < n) {
             sample = &probe_samples[nsamples];
             sample->request = nsamples % nrequests;
             sample->due = due;
-            sample->late = crowded ? 0 : now - due;
-            crowded = 0;
+            sample->late = now - (due > ready ? due : ready);
 
             for (i = nsamples % n; probe_connections[i].sample; /* void */) {
                 i = (i + 1) % n;

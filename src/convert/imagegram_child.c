@@ -7,7 +7,10 @@
  * answer needs no memory when there is none left.
  */
 
+#define _GNU_SOURCE
+
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "imagegram_child.h"
@@ -29,6 +33,12 @@
 /* beyond what the file of an image may need, a JPEG's headers */
 #define IMAGEGRAM_CHILD_FILE_MIN   1048576
 
+/* bytes on their way to the disk at a time */
+#define IMAGEGRAM_CHILD_SYNC_STEP  262144
+
+/* and this part of the job's time may go into waiting for each of them */
+#define IMAGEGRAM_CHILD_SYNC_SHARE 4
+
 
 static void imagegram_child_follow(pid_t parent);
 static int imagegram_child_confine(const imagegram_job_t *job);
@@ -37,7 +47,11 @@ static imagegram_reason_e imagegram_child_job(const imagegram_job_t *job);
 static imagegram_reason_e imagegram_child_form(const imagegram_job_t *job);
 static imagegram_reason_e imagegram_child_original(
     const imagegram_job_t *job, int fd);
-static imagegram_reason_e imagegram_child_sync(int fd, uint64_t *size);
+static imagegram_reason_e imagegram_child_sync(const imagegram_job_t *job,
+    int fd, uint64_t *size);
+static int imagegram_child_write_out(const imagegram_job_t *job, int fd,
+    off_t size);
+static uint64_t imagegram_child_now(void);
 static int imagegram_child_blames_image(imagegram_reason_e reason);
 static void imagegram_child_end(imagegram_reason_e reason)
     __attribute__((noreturn));
@@ -191,14 +205,14 @@ imagegram_child_job(const imagegram_job_t *job)
         return rc;
     }
 
-    rc = imagegram_child_sync(imagegram_child_fd(IMAGEGRAM_FD_JPEG),
+    rc = imagegram_child_sync(job, imagegram_child_fd(IMAGEGRAM_FD_JPEG),
                               &result->jpeg_size);
 
     if (rc != IMAGEGRAM_OK) {
         return rc;
     }
 
-    return imagegram_child_sync(source, &result->original_size);
+    return imagegram_child_sync(job, source, &result->original_size);
 }
 
 
@@ -248,7 +262,7 @@ imagegram_child_original(const imagegram_job_t *job, int fd)
 
 
 static imagegram_reason_e
-imagegram_child_sync(int fd, uint64_t *size)
+imagegram_child_sync(const imagegram_job_t *job, int fd, uint64_t *size)
 {
     struct stat  st;
 
@@ -260,11 +274,65 @@ imagegram_child_sync(int fd, uint64_t *size)
 
     /* a file that is on no disk, or on a read-only one, has nothing to sync */
 
-    if (fsync(fd) == -1 && errno != EINVAL && errno != EROFS) {
+    if ((imagegram_child_write_out(job, fd, st.st_size) == -1
+         || fsync(fd) == -1)
+        && errno != EINVAL && errno != EROFS)
+    {
         return imagegram_original_disk_reason(errno);
     }
 
     return IMAGEGRAM_OK;
+}
+
+
+/*
+ * Step by step, each waited for.  fsync() would hand the disk all of a large
+ * file at once, and the next small sync of anybody else, like Redis's for a
+ * comment, would wait behind that.
+ *
+ * What cannot be done this way, or would take too long because each step
+ * waits, is left to fsync().  An error is not: fsync() would not tell it again.
+ */
+
+static int
+imagegram_child_write_out(const imagegram_job_t *job, int fd, off_t size)
+{
+    off_t     at;
+    uint64_t  end;
+
+    end = imagegram_child_now() + job->timeout / IMAGEGRAM_CHILD_SYNC_SHARE;
+
+    for (at = 0; at < size; at += IMAGEGRAM_CHILD_SYNC_STEP) {
+
+        if (imagegram_child_now() > end) {
+            break;
+        }
+
+        if (sync_file_range(fd, at, IMAGEGRAM_CHILD_SYNC_STEP,
+                            SYNC_FILE_RANGE_WAIT_BEFORE
+                            |SYNC_FILE_RANGE_WRITE
+                            |SYNC_FILE_RANGE_WAIT_AFTER)
+            == -1)
+        {
+            return (errno == ENOSYS || errno == ESPIPE || errno == EINVAL)
+                   ? 0 : -1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* ms */
+
+static uint64_t
+imagegram_child_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 

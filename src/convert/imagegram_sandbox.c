@@ -59,6 +59,8 @@ static const int  imagegram_sandbox_allowed[] = {
     SCMP_SYS(fstat),
     SCMP_SYS(fstat64),
     SCMP_SYS(fsync),
+    SCMP_SYS(sync_file_range),
+    SCMP_SYS(sync_file_range2),
     SCMP_SYS(sendmsg),
     SCMP_SYS(close),
 

@@ -55,7 +55,8 @@ sub png {
 
 
 # Grey all over: in each component's table one code, of one bit, for DC says
-# that nothing changed, and so does one for AC that a block has ended.
+# that nothing changed, and so does one for AC that a block has ended.  Ones
+# fill up the last byte.
 # A progressive one of four components keeps the most coefficients: its first
 # scan has DC alone.
 
@@ -65,7 +66,7 @@ sub jpeg {
     my $progressive = $options{progressive} ? 1 : 0;
     my @components = 1 .. ($options{components} // 3);
     my $blocks = int((WIDTH + 7) / 8) * int((HEIGHT + 7) / 8) * @components;
-    my $bytes = int($blocks * (2 - $progressive) / 8);
+    my $bits = $blocks * (2 - $progressive);
 
     return Imagegram::Image::write_file($path, sub {
         my ($out) = @_;
@@ -79,8 +80,9 @@ sub jpeg {
         $out->(segment(0xda, pack('C', scalar @components),
             map({ pack 'CC', $_, 0 } @components),
             pack 'C3', 0, $progressive ? 0 : 63, 0));
-        $out->("\0" x $bytes);
-        $out->("\x7f\xff\xd9");
+        $out->("\0" x ($bits / 8));
+        $out->(pack 'C', 0xff >> $bits % 8) if $bits % 8;
+        $out->("\xff\xd9");
     });
 }
 

@@ -1,13 +1,18 @@
 package Bench::Loop;
 
 # Does anything hold up the event loop?  Calls of the API at a steady rate:
-# alone, and while four images of 100 MB are uploaded and converted; and a small
+# alone, and while images of 100 MB are uploaded and converted; and a small
 # static file's, while nginx's dav receives the same.  In turns.
+#
+# With appendfsync always Redis answers nobody while it waits for its disk, and
+# the uploads are on their way to the same disk.  So all of this is measured
+# twice: with Redis as shipped, and without a file of its own.
 
 use strict;
 use warnings;
 
 use List::Util qw(max);
+use POSIX ();
 use Time::HiRes ();
 
 use Bench::Stats qw(percentile summary turns table);
@@ -18,50 +23,82 @@ use constant {
     TURNS       => 3,
     CLIENTS     => 4,
     ROUNDS      => 3,       # uploads of each client, in one turn
-    IDLE        => 5,       # seconds
+    IDLE        => 4,       # seconds
     RATE        => 200,     # calls a second
-    CONNECTIONS => 16,
+    CONNECTIONS => 64,      # so many that calls do not wait for each other
     LIMIT       => 50,      # ms
 };
 
+my @calls = qw(feed post comment none);
+
+
+# The servers: with Redis as shipped, and with Redis in memory.
 
 sub run {
-    my ($server, $probe, $image) = @_;
+    my ($shipped, $memory, $probe, $image) = @_;
 
-    my $self = bless { server => $server, probe => $probe }, __PACKAGE__;
-    my $post = Bench::Upload::multipart($image);
-    my @puts = map { Bench::Upload::put("/dav/$_", $image) } 1 .. CLIENTS;
-    my (%turns, %seconds);
+    my %apis = (shipped => $shipped, memory => $memory);
+    my $self = bless { probe => $probe, image => \$image }, __PACKAGE__;
 
-    $self->requests;
+    $self->requests($_) for values %apis;
 
     for (1 .. TURNS) {
-        push @{ $turns{idle} }, $self->turn($server->api, undef, qw(feed post
-            comment none));
-
-        push @{ $turns{upload} }, $self->turn($server->api, sub {
-            push @{ $seconds{upload} }, Bench::Upload->start($server->api,
-                ROUNDS, (\$post) x CLIENTS)->finish;
-        }, qw(feed post comment none));
-
-        push @{ $turns{static} }, $self->turn($server->files, undef, 'static');
-
-        push @{ $turns{dav} }, $self->turn($server->files, sub {
-            push @{ $seconds{dav} }, Bench::Upload->start($server->files,
-                ROUNDS, map { \$_ } @puts)->finish;
-        }, 'static');
+        $self->api($_, $apis{$_}) for qw(shipped memory);
+        $self->nginx($shipped);
     }
 
-    return report(\%turns, \%seconds);
+    return $self->report;
+}
+
+
+# A turn of the API: idle, then beside uploads.
+
+sub api {
+    my ($self, $name, $server) = @_;
+
+    my $post = Bench::Upload::multipart($self->{image});
+    my $upload = sub {
+        Bench::Upload->start($server->api, map { [ ($post) x ROUNDS ] }
+            1 .. CLIENTS)->finish;
+    };
+
+    for my $state ([ idle => sub { sleep IDLE } ], [ upload => $upload ]) {
+        my ($key, $code) = ("$name $state->[0]", $state->[1]);
+
+        $server->watch_sync;
+        $self->turn($key, $server, $server->api, $code, @calls);
+        push @{ $self->{sync}{$key} }, $server->longest_sync;
+    }
+}
+
+
+# The same for nginx's own.  What dav received has not reached the disk when it
+# is removed.
+
+sub nginx {
+    my ($self, $server) = @_;
+
+    my $port = $server->files;
+    my @puts = map {
+        my $n = $_;
+        [ map { Bench::Upload::put("/dav/$n.$_", $self->{image}) }
+            1 .. ROUNDS ];
+    } 1 .. CLIENTS;
+
+    $self->turn('static', $server, $port, sub { sleep IDLE }, 'static');
+    $self->turn('dav', $server, $port, sub {
+        Bench::Upload->start($port, @puts)->finish;
+    }, 'static');
+
+    unlink glob $server->dir . '/files/dav/*';
 }
 
 
 # What is asked for, as the probe takes it
 
 sub requests {
-    my ($self) = @_;
+    my ($self, $server) = @_;
 
-    my $server = $self->{server};
     my $post = $server->{posts}[ @{ $server->{posts} } / 2 ];
     my $comment = $server->comment($post);
     my %requests = (
@@ -79,12 +116,12 @@ sub requests {
 }
 
 
-# Probes while the code runs, or for some seconds; gives the samples.
+# Probes while the code runs; keeps the samples, and how long that took.
 
 sub turn {
-    my ($self, $port, $code, @names) = @_;
+    my ($self, $key, $server, $port, $code, @names) = @_;
 
-    my $dir = $self->{server}->dir;
+    my $dir = $server->dir;
     my @command = ($self->{probe}, $port, RATE, CONNECTIONS,
         map { "$_=$dir/$_.request" } @names);
 
@@ -96,20 +133,24 @@ sub turn {
     }
 
     Time::HiRes::sleep(0.2);
-    $code ? $code->() : sleep IDLE;
+
+    my $begin = Time::HiRes::time();
+
+    $code->();
+    push @{ $self->{seconds}{$key} }, Time::HiRes::time() - $begin;
+
     Time::HiRes::sleep(0.2);
 
     kill 'TERM', $pid;
     waitpid $pid, 0;
     die "the probe failed\n" if $?;
 
-    unlink glob "$dir/files/dav/*";
-
-    return samples(slurp("$dir/samples"));
+    push @{ $self->{turns}{$key} }, samples(slurp("$dir/samples"));
 }
 
 
-# { name => [ms, ...] }, what the probe was late under "late"
+# Each call's latency in ms under its name, and how late the probe itself was
+# with it under "late NAME".
 
 sub samples {
     my ($text) = @_;
@@ -123,61 +164,97 @@ sub samples {
         $status == ($wanted{$name} // 200) or die "$name: status $status\n";
 
         push @{ $samples{$name} }, $latency / 1000;
-        push @{ $samples{late} }, $late / 1000;
+        push @{ $samples{"late $name"} }, $late / 1000;
     }
 
     return \%samples;
 }
 
 
+# A heading, or: label, turns, name of the call
+
 my @lines = (
-    [ idle   => feed    => 'GET posts?limit=20, idle' ],
-    [ upload => feed    => '  beside uploads' ],
-    [ idle   => post    => 'GET posts/ID, idle' ],
-    [ upload => post    => '  beside uploads' ],
-    [ idle   => comment => 'POST comments, idle' ],
-    [ upload => comment => '  beside uploads' ],
-    [ idle   => none    => 'a 404 without Redis, idle' ],
-    [ upload => none    => '  beside uploads' ],
-    [ static => static  => 'nginx, a static file, idle' ],
-    [ dav    => static  => '  beside dav uploads' ],
-    [ idle   => late    => 'how late the probe was, idle' ],
-    [ upload => late    => '  beside uploads' ],
-    [ dav    => late    => '  beside dav uploads' ],
+    ['Redis as shipped (appendfsync always)'],
+    lines('shipped'),
+    ['Redis without a file'],
+    lines('memory'),
+    ['nginx itself'],
+    [ 'a static file, idle', static => 'static' ],
+    [ '  beside dav uploads', dav => 'static' ],
 );
 
 
+sub lines {
+    my ($name) = @_;
+
+    my %labels = (
+        feed    => 'GET posts?limit=20',
+        post    => 'GET posts/ID',
+        comment => 'POST comments',
+        none    => 'a 404, without Redis',
+    );
+
+    return map {
+        [ "$labels{$_}, idle", "$name idle", $_ ],
+        [ '  beside uploads', "$name upload", $_ ],
+    } @calls;
+}
+
+
 sub report {
-    my ($turns, $seconds) = @_;
+    my ($self) = @_;
 
     my %results;
-    my @rows = [ '', qw(calls p50 p99 max), '> ' . LIMIT ];
+    my @rows = [ '', qw(calls p50 p99 max), '> ' . LIMIT, 'late' ];
 
     for my $line (@lines) {
-        my ($state, $name, $label) = @$line;
+        my ($label, $key, $name) = @$line;
 
-        my $of = turns(map {
-            my @values = @{ $_->{$name} };
-            +{ %{ summary(@values) }, over => scalar grep { $_ > LIMIT }
-                @values };
-        } @{ $turns->{$state} });
+        if (!defined $key) {
+            push @rows, [$label];
+            next;
+        }
 
-        $results{$state}{$name} = $of;
-        push @rows, [ $label, $of->{n},
-            map({ sprintf '%.1f', $of->{$_} } qw(p50 p99 max)), $of->{over} ];
+        my $of = turns(map { summarize($_, $name) }
+            @{ $self->{turns}{$key} });
+
+        $results{$key}{$name} = $of;
+        push @rows, [ "  $label", $of->{n}, map({ sprintf '%.1f', $of->{$_} }
+            qw(p50 p99 max)), $of->{over}, sprintf '%.1f', $of->{late_max} ];
     }
 
+    my %sync = map { $_ => max(@{ $self->{sync}{$_} }) }
+        keys %{ $self->{sync} };
     my %rate = map {
-        $_ => CLIENTS * ROUNDS * 100 / percentile(0.5, @{ $seconds->{$_} })
-    } keys %$seconds;
+        $_ => CLIENTS * ROUNDS * 100
+            / percentile(0.5, @{ $self->{seconds}{$_} })
+    } 'shipped upload', 'memory upload', 'dav';
 
     my $text = sprintf "Event loop: %d calls/s over %d connections, alone and "
         . "beside %d clients that\nupload 100 MB images at full speed (%d "
-        . "turns of %d each); ms\n\n%s\n   uploads: %.0f MB/s, converted; dav "
-        . "%.0f MB/s\n", RATE, CONNECTIONS, CLIENTS, TURNS, ROUNDS * CLIENTS,
-        table(@rows), @rate{qw(upload dav)};
+        . "turns of %d each); ms\n(late: by how much the probe itself was "
+        . "late, at most)\n\n%s\n   Redis waited for its disk for %d ms at "
+        . "most while idle, %d beside uploads.\n   Uploads: %.0f MB/s, "
+        . "converted and synced (%.0f with Redis in memory); dav %.0f MB/s,\n"
+        . "   not synced.\n", RATE, CONNECTIONS, CLIENTS, TURNS,
+        ROUNDS * CLIENTS, table(@rows), @sync{'shipped idle',
+        'shipped upload'}, @rate{'shipped upload', 'memory upload', 'dav'};
 
-    return ({ %results, mb_per_second => \%rate }, $text);
+    return ({ %results, redis_sync_max => \%sync, mb_per_second => \%rate },
+        $text);
+}
+
+
+sub summarize {
+    my ($samples, $name) = @_;
+
+    my @values = @{ $samples->{$name} };
+
+    return {
+        %{ summary(@values) },
+        over     => scalar grep({ $_ > LIMIT } @values),
+        late_max => max(@{ $samples->{"late $name"} }),
+    };
 }
 
 

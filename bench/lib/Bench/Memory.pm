@@ -54,10 +54,10 @@ sub workers {
         my $image = slurp($file);
 
         for my $kind (qw(multipart json)) {
-            my $message = Bench::Upload->can($kind)->($image);
+            my $message = Bench::Upload->can($kind)->(\$image);
 
             spew("/proc/$_/clear_refs", '5') for @pids;
-            Bench::Upload->start($server->api, 1, (\$message) x 4)->finish;
+            Bench::Upload->start($server->api, ([$message]) x 4)->finish;
 
             $results{$format}{$kind} = max(map {
                 memory($_, 'VmHWM') - $idle{$_}
@@ -100,8 +100,7 @@ sub child {
     my ($peak) = @_;
 
     my $dir = File::Temp->newdir(TMPDIR => 1);
-    my $converter = ($ENV{IMAGEGRAM_BUILD} // "$Bench::top/build")
-        . '/imagegram-convert';
+    my $converter = "$ENV{IMAGEGRAM_BUILD}/imagegram-convert";
 
     my %results;
     my @rows = [ '', 'peak' ];

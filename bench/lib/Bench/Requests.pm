@@ -37,6 +37,9 @@ sub run {
     my @feed = $server->redis_command('GET', '/posts?limit=20');
     my @comment = comment_command($server, $comment);
 
+    # dies on an error, which redis-benchmark would count as an answer
+    $server->t->redis(@$_) for \@feed, \@comment;
+
     spew("$dir/comment.json", $comment->{body});
     spew("$dir/files/page.json", $page);
 
@@ -69,8 +72,7 @@ sub comment_command {
     my ($server, $comment) = @_;
 
     my @command = $server->redis_command('POST', $comment->{path}, %$comment);
-    my ($id) = $command[-1] =~ /^/ && join(' ', @command)
-        =~ /"CommentID":"([0-9a-f-]{24})[0-9a-f]{12}"/;
+    my ($id) = "@command" =~ /"CommentID":"([0-9a-f-]{24})[0-9a-f]{12}"/;
 
     s/\Q$id\E[0-9a-f]{12}/${id}__rand_int__/g for @command;
 

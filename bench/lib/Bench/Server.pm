@@ -24,10 +24,13 @@ use constant {
 my $json = JSON::PP->new->utf8->canonical;
 
 
-# X-Worker tells the probe which worker answered.
+# memory: Redis keeps no file.  X-Worker tells the probe which worker answered.
 
 sub new {
     my ($class, %options) = @_;
+
+    my @redis = delete $options{memory} ? '--appendonly no'
+        : '--appendfsync always';
 
     my $t = Imagegram->new(
         workers => 'auto',
@@ -42,7 +45,7 @@ sub new {
                 dav_methods PUT DELETE;
             }
         }',
-        redis   => ['--appendfsync always'],
+        redis   => \@redis,
         %options,
     );
 
@@ -142,6 +145,27 @@ sub redis_command {
     s/\\(x[0-9a-f]{2}|.)/unescape($1)/ge for @arguments;
 
     return @arguments;
+}
+
+
+# How long Redis waits for its disk, by its own account: ms, at most, since it
+# is watched.
+
+sub watch_sync {
+    my ($self) = @_;
+
+    $self->t->redis(qw(CONFIG SET latency-monitor-threshold 1));
+    $self->t->redis(qw(LATENCY RESET));
+}
+
+
+sub longest_sync {
+    my ($self) = @_;
+
+    my %longest = map { $_->[0] => $_->[3] }
+        @{ $self->t->redis(qw(LATENCY LATEST)) };
+
+    return $longest{'aof-fsync-always'} // 0;
 }
 
 

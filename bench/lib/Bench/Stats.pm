@@ -37,7 +37,7 @@ sub summary {
 }
 
 
-# Of several turns: the medians, but the worst maximum, and all that was
+# Of several turns: the medians, but the worst maxima, and all that was
 # counted.
 
 sub turns {
@@ -48,7 +48,7 @@ sub turns {
     for my $name (keys %{ $turns[0] }) {
         my @values = map { $_->{$name} } @turns;
 
-        $of{$name} = $name eq 'max' ? max(@values)
+        $of{$name} = $name =~ /max$/ ? max(@values)
             : $name =~ /^(?:n|over)$/ ? sum0(@values) : median(@values);
     }
 

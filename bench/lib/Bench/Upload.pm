@@ -1,21 +1,21 @@
 package Bench::Upload;
 
-# Clients that send large bodies at full speed, a process each.  A body is in
-# memory before they start, shared by all.
+# Clients that send large bodies at full speed, a process each.  The bodies are
+# in memory before they start, shared by all.
 
 use strict;
 use warnings;
 
 use IO::Socket::INET ();
-use List::Util qw(min);
 use MIME::Base64 ();
 use POSIX ();
-use Time::HiRes ();
 
 use constant PIECE => 262_144;
 
 
-# The request for a post with this image, whole, as bytes.
+# A message is a request with its body, as references to bytes, in the order in
+# which they are sent.  These take a reference to the image, which they do not
+# copy if they can help it.
 
 sub multipart {
     my ($image) = @_;
@@ -27,7 +27,7 @@ sub multipart {
     } [ author => "ann\r\n" ], [ body => "noise\r\n" ], [ image => '' ];
 
     return message('POST', '/posts', "multipart/form-data; boundary=$boundary",
-        $head, $image, "\r\n--$boundary--\r\n");
+        \$head, $image, \"\r\n--$boundary--\r\n");
 }
 
 
@@ -35,8 +35,8 @@ sub json {
     my ($image) = @_;
 
     return message('POST', '/posts', 'application/json',
-        '{"author":"ann","body":"noise","image_contents":"',
-        MIME::Base64::encode_base64($image, ''), '"}');
+        \'{"author":"ann","body":"noise","image_contents":"',
+        \MIME::Base64::encode_base64($$image, ''), \'"}');
 }
 
 
@@ -51,28 +51,29 @@ sub message {
 
     my $length = 0;
 
-    $length += length for @parts;
+    $length += length $$_ for @parts;
 
-    return join '', "$method $path HTTP/1.1\r\nHost: localhost\r\n",
+    my $head = join '', "$method $path HTTP/1.1\r\nHost: localhost\r\n",
         "Content-Type: $type\r\nContent-Length: $length\r\n",
-        "Connection: close\r\n\r\n", @parts;
+        "Connection: close\r\n\r\n";
+
+    return [ \$head, @parts ];
 }
 
 
-# Starts a client for each of the messages (references), which it sends so many
-# times; finish() waits for them.  A client that is not answered with 201 or
-# 204 each time ends the benchmark.
+# Starts a client for each of the lists of messages; finish() waits for them.
+# A client that is not answered with 201 or 204 each time ends the benchmark.
 
 sub start {
-    my ($class, $port, $times, @messages) = @_;
+    my ($class, $port, @clients) = @_;
 
-    my $self = bless { begin => Time::HiRes::time(), pids => [] }, $class;
+    my $self = bless { pids => [] }, $class;
 
-    for my $message (@messages) {
+    for my $messages (@clients) {
         defined(my $pid = fork) or die "fork: $!\n";
 
         if (!$pid) {
-            my $ok = eval { transfer($port, $message) for 1 .. $times; 1 };
+            my $ok = eval { transfer($port, @$_) for @$messages; 1 };
 
             print STDERR "upload: $@" unless $ok;
             POSIX::_exit($ok ? 0 : 1);
@@ -85,8 +86,6 @@ sub start {
 }
 
 
-# Gives the seconds from the start to the last answer.
-
 sub finish {
     my ($self) = @_;
 
@@ -94,25 +93,25 @@ sub finish {
         waitpid $pid, 0;
         die "an upload failed\n" if $?;
     }
-
-    return Time::HiRes::time() - $self->{begin};
 }
 
 
 sub transfer {
-    my ($port, $message) = @_;
+    my ($port, @parts) = @_;
 
     my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
         or die "connect: $!\n";
 
-    for (my $at = 0; $at < length $$message;) {
-        my $n = syswrite $socket, $$message, PIECE, $at;
+    for my $part (@parts) {
+        for (my $at = 0; $at < length $$part;) {
+            my $n = syswrite $socket, $$part, PIECE, $at;
 
-        die "write: $!\n" unless defined $n;
-        $at += $n;
+            die "write: $!\n" unless defined $n;
+            $at += $n;
+        }
     }
 
-    my $answer = do { local $/; <$socket> };
+    my $answer = do { local $/; <$socket> } // '';
 
     $answer =~ m{^HTTP/1\.1 20[14] } or die substr($answer, 0, 400), "\n";
 }
