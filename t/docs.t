@@ -27,8 +27,10 @@ my $etag = qr/"[0-9a-f]{8}-[0-9a-f]+"/;
 
 
 my $t = Imagegram->new(servers => <<'END');
-    map $request_method $realm {
-        GET off; HEAD off; OPTIONS off; default Imagegram;
+    map "$request_method $uri" $realm {
+        "~^(GET|OPTIONS) "          off;
+        "~^HEAD (?!.*/uploads/)"    off;
+        default                     Imagegram;
     }
 
     server {
@@ -49,7 +51,7 @@ spew($t->dir . '/htpasswd', "ann:{PLAIN}secret\nben:{PLAIN}secret\n");
 my $work = $t->dir . '/work';
 
 mkdir $work;
-spew("$work/photo.png", Imagegram::Image::png(40, 30));
+Imagegram::Image::big_png("$work/photo.png", 48_000);
 spew("$work/photo.jpg", ($t->convert(Imagegram::Image::png(40, 30)))[2]);
 File::Copy::copy("$top/LICENSE", $work);
 
@@ -58,10 +60,10 @@ $t->start;
 
 # --- examples
 
-# Each file in a shell of its own, on an empty feed.  Sections of api.md that
-# are about identities talk to the server that has them.
+# Each file in a shell of its own, on an empty feed.  Sections that are about
+# identities talk to the server that has them.
 
-for my $file (qw(README.md docs/api.md)) {
+for my $file (qw(README.md docs/api.md docs/uploads.md)) {
     my $shell = shell();
     my ($said, $printed) = ({}, {});
     my $port = 1;
@@ -72,8 +74,7 @@ for my $file (qw(README.md docs/api.md)) {
         my ($section, $command, $answer) = @$example;
         my $name = (split /\n/, "$file: $command")[0];
 
-        $port = $section =~ /^(?:Identity|Other sites)/ ? 2 : 1
-            if $file eq 'docs/api.md';
+        $port = $section =~ /^(?:Identity|Who may|Other sites)/ ? 2 : 1;
 
         comments($said->{names}[0]) if $section eq 'GET posts';
 
@@ -105,8 +106,8 @@ for my $text (slurp("$top/docs/api.md") =~ /"detail":"([^"]+)"/g) {
 for my $conf (
     [ 'README.md' => 'client_max_body_size', 'http { server { %s } }' ],
     [ 'docs/directives.md' => 'load_module', '%s' ],
-    [ 'docs/directives.md' => 'location /api/v1/',
-        'http { client_max_body_size 0; server { %s } }' ],
+    [ 'docs/directives.md' => 'map $request_method',
+        'http { %s server { listen 127.0.0.1:%%%%PORT%%%%; } }' ],
 ) {
     my ($file, $start, $around) = @$conf;
 
@@ -291,7 +292,8 @@ sub actual {
 
 
 # An answer without what differs from run to run: IDs become numbers, in the
-# order in which they were met.
+# order in which they were met.  How far an interrupted upload came is asked for
+# alone.
 
 sub plain {
     my ($text, $names) = @_;
@@ -304,8 +306,9 @@ sub plain {
     $text =~ s{\b\w\w/\w\w/(?=$uuid)}{}g;
     $text =~ s/($uuid|$etag)/number($names, $1)/ge;
     $text =~ s/(?<="Timestamp":)\d{10}\b/0/g;
-    $text =~ s/^Last-Modified: .* GMT$/Last-Modified/mg;
+    $text =~ s/^(Last-Modified|Upload-Expires): .* GMT$/$1/mg;
     $text =~ s{^(Content-Range: .*/)\d+$}{$1}mg;
+    $text =~ s/\A(Upload-Offset: )\d+\n*\z/$1/;
     $text =~ s/^(Content-Length: )(?!100$)\d+$/$1/mg if $image;
     $text =~ s/\n+\z//;
 

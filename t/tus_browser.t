@@ -14,7 +14,7 @@ use File::Copy qw(copy);
 use JSON::PP ();
 
 use Imagegram qw(alive slurp wait_for);
-use Imagegram::Clients qw(clients missing run);
+use Imagegram::Clients qw(chromium clients missing);
 use Imagegram::Image;
 use Test::More;
 
@@ -43,7 +43,7 @@ my $t = Imagegram->new(
 
 my $www = $t->dir . '/www';
 
-mkdir $_ for $www, "$www/result", $t->dir . '/browser';
+mkdir $_ for $www, "$www/result";
 chmod 0777, "$www/result";
 copy($_, $www) or die "$_: $!\n"
     for $t->top . '/t/tus/page.html', clients() . '/page.js';
@@ -62,16 +62,7 @@ sub browse {
 
     $next =~ s/([?&:])/sprintf '%%%02X', ord $1/ge;
 
-    # it writes to the home folder, too
-    my $dir = $t->dir . '/browser';
-    my $pid = run($t->dir . '/logs/browser',
-        "HOME=$dir XDG_CONFIG_HOME=$dir XDG_CACHE_HOME=$dir",
-        '/usr/bin/chromium', '--headless', '--no-sandbox', '--disable-gpu',
-        '--disable-quic', '--disable-dev-shm-usage', '--disable-breakpad',
-        '--disable-background-networking', '--disable-component-update',
-        '--disable-sync', '--no-first-run', '--no-proxy-server',
-        "--user-data-dir=$dir/profile",
-        "'--host-resolver-rules=MAP *.test 127.0.0.1'", "'$url&next=$next'");
+    my $pid = chromium($t, "$url&next=$next");
 
     my @found = map {
         my $file = "$www/result/$_.json";

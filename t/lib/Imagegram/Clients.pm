@@ -17,7 +17,7 @@ use JSON::PP ();
 
 use Imagegram::Process qw(alive spawn slurp wait_for);
 
-our @EXPORT_OK = qw(begin clients missing run);
+our @EXPORT_OK = qw(begin chromium clients missing);
 
 my $top = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../..');
 my $count = 0;
@@ -60,6 +60,28 @@ sub missing {
 sub run {
     my ($log, $variables, @command) = @_;
     return spawn("$variables setpriv --pdeathsig TERM @command", $log);
+}
+
+
+# Starts a browser on a page; gives its pid.  All names below .test are this
+# machine.
+
+sub chromium {
+    my ($t, $url) = @_;
+
+    # it writes to the home folder, too
+    my $dir = $t->dir . '/browser';
+
+    mkdir $dir;
+
+    return run($t->dir . '/logs/browser',
+        "HOME=$dir XDG_CONFIG_HOME=$dir XDG_CACHE_HOME=$dir",
+        '/usr/bin/chromium', '--headless', '--no-sandbox', '--disable-gpu',
+        '--disable-quic', '--disable-dev-shm-usage', '--disable-breakpad',
+        '--disable-background-networking', '--disable-component-update',
+        '--disable-sync', '--no-first-run', '--no-proxy-server',
+        "--user-data-dir=$dir/profile",
+        "'--host-resolver-rules=MAP *.test 127.0.0.1'", "'$url'");
 }
 
 
