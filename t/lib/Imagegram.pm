@@ -47,6 +47,7 @@ $SIG{$_} //= sub { exit 1 } for qw(HUP INT TERM);    # END is to run
 # Options:
 #
 #   workers     1
+#   connections 1024, a worker
 #   location    '/': where the API lives
 #   main, http, server, api    more directives, at that level (api: beside
 #               "imagegram;")
@@ -68,6 +69,7 @@ sub new {
 
     my $self = bless {
         workers  => 1,
+        connections => 1024,
         location => '/',
         log      => 'info',
         redis    => [],

@@ -12,21 +12,16 @@ use strict;
 use warnings;
 
 use List::Util qw(max);
-use POSIX ();
-use Time::HiRes ();
 
-use Bench::Stats qw(percentile summary turns table);
+use Bench::Probe qw(LIMIT RATE CONNECTIONS summarize);
+use Bench::Stats qw(percentile turns table);
 use Bench::Upload ();
-use Imagegram qw(spew slurp);
 
 use constant {
     TURNS       => 3,
     CLIENTS     => 4,
     ROUNDS      => 3,       # uploads of each client, in one turn
     IDLE        => 4,       # seconds
-    RATE        => 200,     # calls a second
-    CONNECTIONS => 64,      # so many that calls do not wait for each other
-    LIMIT       => 50,      # ms
 };
 
 my @calls = qw(feed post comment none);
@@ -40,7 +35,7 @@ sub run {
     my %apis = (shipped => $shipped, memory => $memory);
     my $self = bless { probe => $probe, image => \$image }, __PACKAGE__;
 
-    $self->requests($_) for values %apis;
+    $probe->requests($_) for values %apis;
 
     for (1 .. TURNS) {
         $self->api($_, $apis{$_}) for qw(shipped memory);
@@ -94,80 +89,16 @@ sub nginx {
 }
 
 
-# What is asked for, as the probe takes it
-
-sub requests {
-    my ($self, $server) = @_;
-
-    my $post = $server->{posts}[ @{ $server->{posts} } / 2 ];
-    my $comment = $server->comment($post);
-    my %requests = (
-        feed    => "GET /posts?limit=20 HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        post    => "GET /posts/$post HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        none    => "GET /posts/none HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        static  => "GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        comment => "POST $comment->{path} HTTP/1.1\r\nHost: localhost\r\n"
-            . "Content-Type: application/json\r\nContent-Length: "
-            . length($comment->{body}) . "\r\n\r\n$comment->{body}",
-    );
-
-    spew($server->dir . "/$_.request", $requests{$_}) for keys %requests;
-    spew($server->dir . '/files/small', 'x' x 1024);
-}
-
-
-# Probes while the code runs; keeps the samples, and how long that took.
+# A turn, whose samples and duration are kept.
 
 sub turn {
     my ($self, $key, $server, $port, $code, @names) = @_;
 
-    my $dir = $server->dir;
-    my @command = ($self->{probe}, $port, RATE, CONNECTIONS,
-        map { "$_=$dir/$_.request" } @names);
+    my ($samples, $seconds) = $self->{probe}->turn($server, $port, $code,
+        @names);
 
-    defined(my $pid = fork) or die "fork: $!\n";
-
-    if (!$pid) {
-        open STDOUT, '>', "$dir/samples";
-        exec @command or POSIX::_exit(127);
-    }
-
-    Time::HiRes::sleep(0.2);
-
-    my $begin = Time::HiRes::time();
-
-    $code->();
-    push @{ $self->{seconds}{$key} }, Time::HiRes::time() - $begin;
-
-    Time::HiRes::sleep(0.2);
-
-    kill 'TERM', $pid;
-    waitpid $pid, 0;
-    die "the probe failed\n" if $?;
-
-    push @{ $self->{turns}{$key} }, samples(slurp("$dir/samples"));
-}
-
-
-# Each call's latency in ms under its name, and how late the probe itself was
-# with it under "late NAME".
-
-sub samples {
-    my ($text) = @_;
-
-    my %samples;
-    my %wanted = (comment => 201, none => 404);
-
-    for my $line (split /\n/, $text) {
-        my ($name, undef, $late, $latency, $status) = split /\t/, $line;
-
-        $status == ($wanted{$name} // 200) or die "$name: status $status\n";
-
-        push @{ $samples{$name} }, $latency / 1000;
-        push @{ $samples{"late $name"} }, $late / 1000;
-    }
-
-    return \%samples;
+    push @{ $self->{turns}{$key} }, $samples;
+    push @{ $self->{seconds}{$key} }, $seconds;
 }
 
 
@@ -242,19 +173,6 @@ sub report {
 
     return ({ %results, redis_sync_max => \%sync, mb_per_second => \%rate },
         $text);
-}
-
-
-sub summarize {
-    my ($samples, $name) = @_;
-
-    my @values = @{ $samples->{$name} };
-
-    return {
-        %{ summary(@values) },
-        over     => scalar grep({ $_ > LIMIT } @values),
-        late_max => max(@{ $samples->{"late $name"} }),
-    };
 }
 
 

@@ -11,10 +11,11 @@ use IO::Socket::INET ();
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-use Bench::Probe qw(lines_of);
+use Bench::Probe qw(LIMIT summarize);
 use Bench::Stats qw(median table);
 use Bench::Upload ();
-use Imagegram qw(memory spew wait_for);
+use Imagegram qw(memory wait_for);
+use Imagegram::HTTP ();
 use Imagegram::Tus ();
 
 use constant {
@@ -22,7 +23,6 @@ use constant {
     SLOW   => 5000,     # uploads, at
     RATE   => 1024,     # bytes a second each, for
     LENGTH => 20,       # seconds
-    LIMIT  => 50,       # ms
 };
 
 my @calls = qw(feed post comment);
@@ -33,6 +33,8 @@ sub run {
 
     my $self = bless { server => $server, probe => $probe, peer => $peer,
         image => \$image }, __PACKAGE__;
+
+    $probe->requests($server);
 
     my ($speed, $speed_text) = $self->speed;
     my ($slow, $slow_text) = $self->slow;
@@ -47,7 +49,7 @@ sub speed {
     my ($self) = @_;
 
     my $server = $self->{server};
-    my $peer = $self->{peer}->($server->dir . '/peer');
+    my $peer = $self->start_peer;
     my %seconds;
 
     for (1 .. TURNS) {
@@ -58,11 +60,14 @@ sub speed {
         });
         unlink $server->dir . '/files/dav/one';
 
-        push @{ $seconds{peer} }, $self->patch($peer->{port}, '/uploads')
+        push @{ $seconds{peer} }, $self->patch($peer->{port}, '/files')
             if $peer;
     }
 
-    kill 'TERM', $peer->{pid} if $peer;
+    if ($peer) {
+        kill 'TERM', $peer->{pid};
+        waitpid $peer->{pid}, 0;
+    }
 
     my $megabytes = length(${ $self->{image} }) / 1_048_576;
     my %rate = map { $_ => $megabytes / median(@{ $seconds{$_} }) }
@@ -85,7 +90,36 @@ sub speed {
     return ({ mb_per_second => \%rate, ratio => \%ratio },
         sprintf "One upload at full speed, the median of %d in turn\n\n%s%s",
         TURNS, table(@rows), $peer ? ''
-            : "   (\@tus/server is not there: npm ci in t/tus)\n");
+            : "   (\@tus/server could not be installed)\n");
+}
+
+
+# @tus/server on a port of its own, or nothing.  $self->{peer} is the folder of
+# its script, with node_modules in it.
+
+sub start_peer {
+    my ($self) = @_;
+
+    my $dir = $self->{peer} // return;
+    my $port = $self->{server}->t->port(9);
+    my $files = $self->{server}->dir . '/peer';
+
+    mkdir $files;
+    defined(my $pid = fork) or die "fork: $!\n";
+
+    if (!$pid) {
+        open STDOUT, '>', '/dev/null';
+        exec 'node', "$dir/tus-server.mjs", $port, $files
+            or POSIX::_exit(127);
+    }
+
+    return { pid => $pid, port => $port }
+        if wait_for(sub { Imagegram::HTTP::listens($port) }, 20);
+
+    kill 'TERM', $pid;
+    waitpid $pid, 0;
+
+    return;
 }
 
 
@@ -150,7 +184,7 @@ sub slow {
     my $t = $server->t;
     my %samples;
 
-    $samples{idle} = $self->{probe}->turn($server, $server->api,
+    ($samples{idle}) = $self->{probe}->turn($server, $server->api,
         sub { sleep LENGTH / 2 }, @calls);
 
     my @uploads = map { Imagegram::Tus->create($t, 'BM' . 'x' x 1_000_000) }
@@ -173,7 +207,7 @@ sub slow {
 
     my $during;
 
-    $samples{slow} = $self->{probe}->turn($server, $server->api, sub {
+    ($samples{slow}) = $self->{probe}->turn($server, $server->api, sub {
         my $begin = time;
 
         for my $second (1 .. LENGTH) {
@@ -188,13 +222,25 @@ sub slow {
     close $_ for @connections;
 
     my $each = ($during - $before) / SLOW;
-    my ($figures, @rows) = lines_of(\%samples, LIMIT, [ idle => 'alone' ],
-        [ slow => 'beside them' ]);
+    my %figures;
+    my @rows = ['', qw(calls p50 p99 max), '> ' . LIMIT];
+
+    for my $name (@calls) {
+        for my $state (['', 'idle'], ['  beside them', 'slow']) {
+            my ($label, $key) = @$state;
+            my $of = summarize($samples{$key}, $name);
+
+            $figures{$key}{$name} = $of;
+            push @rows, [ $label || "$name, alone", $of->{n},
+                map({ sprintf '%.1f', $of->{$_} } qw(p50 p99 max)),
+                $of->{over} ];
+        }
+    }
 
     return ({ slow => { uploads => SLOW, bytes_each => $each,
-            calls => $figures } },
+            calls => \%figures } },
         sprintf "%d slow uploads at %d bytes a second each: %.1f KB of the "
-        . "workers' memory each\n\n%s", SLOW, RATE, $each / 1024,
+        . "workers' memory each (ms)\n\n%s", SLOW, RATE, $each / 1024,
         table(@rows));
 }
 

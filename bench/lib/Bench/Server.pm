@@ -34,6 +34,7 @@ sub new {
 
     my $t = Imagegram->new(
         workers => 'auto',
+        connections => 4096,
         log     => 'error',
         main    => 'worker_rlimit_nofile 16384;',
         http    => 'sendfile on; tcp_nopush on; keepalive_requests 10000;

@@ -23,7 +23,7 @@ worker_processes $t->{workers};
 $more{main}
 
 events {
-    worker_connections 1024;
+    worker_connections $t->{connections};
 }
 
 http {
