@@ -171,6 +171,15 @@ ngx_http_imagegram_dispatch(ngx_http_request_t *r,
     /* reading is for everybody, except of uploads, which have an owner */
 
     if (handler != resource->get) {
+
+        /* of "mirror": its body is the main request's, and read already */
+
+        if (r != r->main) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "imagegram: a subrequest may only read");
+            return NGX_HTTP_NOT_ALLOWED;
+        }
+
         rc = ngx_http_imagegram_access_write(r);
         if (rc != NGX_OK) {
             return rc;

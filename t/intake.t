@@ -14,7 +14,14 @@ use Imagegram::Image;
 use Test::More;
 
 
-my $t = Imagegram->new(http2 => 1, workers => 2)->start;
+my $t = Imagegram->new(
+    http2   => 1,
+    workers => 2,
+    server  => '
+        location /mirror/ { imagegram; mirror /sink; }
+        location /sink    { internal; return 204; }
+        location /again/  { imagegram; mirror /mirror/posts; }',
+)->start;
 
 my $png = Imagegram::Image::png(8, 8);
 my $bmp = slurp(Imagegram::Image::big_bmp($t->dir . '/big', 3_000_000));
@@ -84,9 +91,6 @@ my $c = $t->connect;
 
 created("request $_ of a connection", $c->request(@post)) for 1 .. 3;
 
-$c->send(@post)->send(path => '/posts?limit=1')->send(@post, chunked => 1)
-    ->send(path => '/posts?limit=2') if 0;
-
 my $request = join "\r\n", 'POST /posts HTTP/1.1', 'Host: localhost',
     "Content-Type: $type", 'Content-Length: ' . length $body, '', $body;
 my $get = "GET /posts?limit=1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -109,6 +113,28 @@ my $r = $c->request(@post, body => substr($body, 0, -4));
 is($r->{status}, 400, 'a malformed body');
 created('the next request', ($c->closed(0.2) ? $t->connect : $c)
     ->request(@post));
+ends();
+
+
+# --- a body that nginx has read before, into memory or into a file
+
+for my $image ($png, $bmp) {
+    for my $options ({}, { chunked => 1 }) {
+        created('mirror', $t->upload($image, path => '/mirror/posts',
+            %$options)->response, $image);
+    }
+}
+
+# a subrequest cannot have it, too
+
+my @workers = $t->worker_pids;
+my $posts = @{ ($t->walk('posts?limit=100'))[0] };
+
+created('mirrored into the API', $t->upload($_, path => '/again/posts')
+    ->response, $_) for ($png, $bmp) x 2;
+is(scalar @{ ($t->walk('posts?limit=100'))[0] }, $posts + 4, 'once each');
+is($t->get('/again/posts')->{status}, 200, 'it may read');
+is_deeply([sort $t->worker_pids], [sort @workers], 'the workers are well');
 ends();
 
 
