@@ -8,6 +8,15 @@
 #include "ngx_http_imagegram_router.h"
 
 
+/* what a body takes in base64, and more, is to be counted in an off_t */
+#define NGX_HTTP_IMAGEGRAM_SIZE_MAX  (NGX_MAX_OFF_T_VALUE / 2)
+
+
+static ngx_uint_t ngx_http_imagegram_conf_is_origin(ngx_str_t *value);
+static ngx_uint_t ngx_http_imagegram_conf_ends(ngx_str_t *value,
+    const char *scheme, const char *port);
+
+
 char *
 ngx_http_imagegram_conf_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -141,14 +150,11 @@ ngx_http_imagegram_conf_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* Origins as browsers send them (RFC 6454): scheme, host, maybe port. */
-
 char *
 ngx_http_imagegram_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_imagegram_loc_conf_t *ilcf = conf;
 
-    u_char      *p, *last;
     ngx_str_t   *value, *origin;
     ngx_uint_t   i;
 
@@ -170,12 +176,8 @@ ngx_http_imagegram_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     for (i = 1; i < cf->args->nelts; i++) {
-        last = value[i].data + value[i].len;
-        p = ngx_strlcasestrn(value[i].data, last, (u_char *) "://", 3 - 1);
 
-        if (p == NULL || p == value[i].data || p + 3 == last
-            || ngx_strlchr(p + 3, last, '/') != NULL)
-        {
+        if (!ngx_http_imagegram_conf_is_origin(&value[i])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "\"%V\" in \"imagegram_allow_origin\" is not "
                                "an origin like \"https://example.com\"",
@@ -188,6 +190,54 @@ ngx_http_imagegram_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * As browsers send them (RFC 6454): scheme, host and, unless it is the
+ * scheme's own, port, in lower case.  Another one would never match.
+ */
+
+static ngx_uint_t
+ngx_http_imagegram_conf_is_origin(ngx_str_t *value)
+{
+    u_char  *p, *host, *last;
+
+    last = value->data + value->len;
+    host = ngx_strlcasestrn(value->data, last, (u_char *) "://", 3 - 1);
+
+    if (host == NULL || host == value->data || host + 3 == last) {
+        return 0;
+    }
+
+    for (p = value->data; p < last; p++) {
+
+        if ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9')
+            || (p >= host && p < host + 3)
+            || ngx_strchr("-.+_:[]", *p) != NULL)
+        {
+            continue;
+        }
+
+        return 0;
+    }
+
+    return !ngx_http_imagegram_conf_ends(value, "http://", ":80")
+           && !ngx_http_imagegram_conf_ends(value, "https://", ":443");
+}
+
+
+static ngx_uint_t
+ngx_http_imagegram_conf_ends(ngx_str_t *value, const char *scheme,
+    const char *port)
+{
+    size_t  n;
+
+    n = ngx_strlen(port);
+
+    return value->len > n
+           && ngx_strncmp(value->data, scheme, ngx_strlen(scheme)) == 0
+           && ngx_strncmp(value->data + value->len - n, port, n) == 0;
 }
 
 
@@ -264,6 +314,10 @@ ngx_http_imagegram_conf_positive(ngx_conf_t *cf, void *post, void *data)
 
     if (*np <= 0) {
         return "must be greater than zero";
+    }
+
+    if (*np > NGX_HTTP_IMAGEGRAM_SIZE_MAX) {
+        return "is too large";
     }
 
     return NGX_CONF_OK;

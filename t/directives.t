@@ -33,6 +33,10 @@ my @cases = (
     [api => 'imagegram_storage %%DIR%%/nginx.conf/x;', 'nginx.conf/x'],
     [api => 'imagegram_storage /proc/imagegram;',   '/proc/imagegram'],
     [api => 'imagegram_storage /' . 'x' x 4000 . ';', 'too long'],
+    [api => 'imagegram_storage "";',                'empty'],
+    [api => 'imagegram_storage %%DIR%%/closed;',    'closed.* not writable'],
+    [api => 'imagegram_storage %%DIR%%/half;',
+        'half/originals.* not writable'],
 
     [api => 'imagegram_image_base https://cdn.example.org/i/;'],
     [api => 'imagegram_image_base;',                'number of arguments'],
@@ -46,6 +50,7 @@ my @cases = (
     [api => 'imagegram_max_image_size 2m;'],
     [api => 'imagegram_max_image_size x;',          'value'],
     [api => 'imagegram_max_image_size 0;',          'zero'],
+    [api => 'imagegram_max_image_size 8000000000g;', 'too large'],
     [api => 'imagegram_max_image_pixels 12m;'],
     [api => 'imagegram_max_image_pixels x;',        'value'],
     [api => 'imagegram_max_image_pixels 0;',        'zero'],
@@ -72,6 +77,13 @@ my @cases = (
     [api => 'imagegram_allow_origin a.example;',    'a\.example'],
     [api => 'imagegram_allow_origin https://a.example/x;', 'a\.example/x'],
     [api => 'imagegram_allow_origin *;',            '\*'],
+    [api => 'imagegram_allow_origin HTTPS://a.example;', 'HTTPS'],
+    [api => 'imagegram_allow_origin https://A.example;', 'A\.example'],
+    [api => 'imagegram_allow_origin https://a.example:443;', ':443'],
+    [api => 'imagegram_allow_origin http://a.example:80;',   ':80'],
+    [api => 'imagegram_allow_origin https://a.example?x;',   '\?x'],
+    [api => 'imagegram_allow_origin "https://a https://b";', 'https://b'],
+    [api => 'imagegram_allow_origin http://a.example:443 app://[::1]:80;'],
 
     [api => 'imagegram_converters 4 queue=0 timeout=1s memory=600m'
         . ' path=%%CONVERTER%%;'],
@@ -85,6 +97,8 @@ my @cases = (
     [api => 'imagegram_converters 1 path=/none;',   '/none'],
     [api => 'imagegram_converters 1 path=%%DIR%%;', 'not a file'],
     [api => 'imagegram_converters 1 path=/etc/passwd;', 'not executable'],
+    [api => 'imagegram_converters 1 path=%%DIR%%/locked/convert;',
+        'cannot be found'],
 
     [api => 'imagegram_max_author 1;'],
     [api => 'imagegram_max_author 0;',              'from 1 to 256'],
@@ -105,6 +119,19 @@ my @cases = (
 );
 
 my $t = Imagegram->new;
+
+# what the workers' user may not do, whoever that is
+
+for my $storage ('closed', 'half') {
+    my $path = $t->dir . "/$storage";
+
+    mkdir $path;
+    mkdir "$path/$_" for qw(tmp images originals uploads);
+    chmod $storage eq 'half' ? 0777 : 0555, glob "$path/*";
+    chmod 0555, "$path/originals";
+}
+
+mkdir $t->dir . '/locked', 0;
 
 # all of them are wished for, and end up in the log, too
 $t->expect_log(qr/\[emerg\]/);
