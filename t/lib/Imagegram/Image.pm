@@ -121,8 +121,8 @@ sub big_bmp {
 # --- PNG
 
 # type: 0 grey, 2 RGB (default), 3 palette, 4 grey and alpha, 6 RGBA; depth: 8
-# or 16, for palettes 1, 2, 4, 8; chunks: [ [type, data], ... ] before IDAT
-# (palette: PLTE and what else is needed are made here).
+# or 16, for palettes 1, 2, 4, 8; interlaced; chunks: [ [type, data], ... ]
+# before IDAT (palette: PLTE and what else is needed are made here).
 
 sub png {
     my ($width, $height, %options) = @_;
@@ -131,31 +131,42 @@ sub png {
     my $depth = $options{depth} // 8;
     my $pixel = $options{pixel} // corner($width, $height);
 
+    # where each pass starts, and its steps
+    my @passes = $options{interlaced}
+        ? ([0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4],
+            [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2])
+        : [0, 0, 1, 1];
+
     my (%index, @palette);
     my $rows = '';
 
-    for my $y (0 .. $height - 1) {
-        my @values;
+    for my $pass (@passes) {
+        my ($left, $top, $across, $down) = @$pass;
 
-        for my $x (0 .. $width - 1) {
-            my ($r, $g, $b, $a) = $pixel->($x, $y);
+        for (my $y = $top; $y < $height && $left < $width; $y += $down) {
+            my @values;
 
-            $a //= 255;
+            for (my $x = $left; $x < $width; $x += $across) {
+                my ($r, $g, $b, $a) = $pixel->($x, $y);
 
-            if ($type == 3) {
-                my $key = "$r,$g,$b,$a";
+                $a //= 255;
 
-                push @palette, [$r, $g, $b, $a] unless exists $index{$key};
-                $index{$key} //= $#palette;
-                push @values, $index{$key};
-                next;
+                if ($type == 3) {
+                    my $key = "$r,$g,$b,$a";
+
+                    push @palette, [$r, $g, $b, $a] unless exists $index{$key};
+                    $index{$key} //= $#palette;
+                    push @values, $index{$key};
+                    next;
+                }
+
+                push @values, $type & 2 ? ($r, $g, $b)
+                    : int(($r + $g + $b) / 3);
+                push @values, $a if $type & 4;
             }
 
-            push @values, $type & 2 ? ($r, $g, $b) : int(($r + $g + $b) / 3);
-            push @values, $a if $type & 4;
+            $rows .= "\0" . png_row($depth, $type == 3, @values);
         }
-
-        $rows .= "\0" . png_row($depth, $type == 3, @values);
     }
 
     my @chunks;
@@ -167,7 +178,8 @@ sub png {
     }
 
     return join '', "\x89PNG\r\n\x1a\n",
-        chunk('IHDR', pack 'NNC5', $width, $height, $depth, $type, 0, 0, 0),
+        chunk('IHDR', pack 'NNC5', $width, $height, $depth, $type, 0, 0,
+            $options{interlaced} ? 1 : 0),
         map({ chunk(@$_) } @{ $options{chunks} // [] }, @chunks),
         chunk('IDAT', Compress::Zlib::compress($rows)),
         chunk('IEND', '');
@@ -276,6 +288,45 @@ sub jpeg {
     }
 
     return filter($ppm, 'cjpeg', @{ $options{options} // [] });
+}
+
+
+# A JPEG of 16x16 pixels of one colour, of any number of components: blocks
+# that have a mean and nothing else.
+
+sub plain_jpeg {
+    my (@colour) = @_;
+
+    my $n = @colour;
+    my @means = map { 8 * ($_ - 128) } @colour;
+    my $bits = '';
+
+    # a mean is told by its difference to the one before; 4 bits its length
+    for my $block (1 .. 4) {
+        for my $mean (@means) {
+            my $value = $block == 1 ? $mean : 0;
+            my $length = $value ? length sprintf '%b', abs $value : 0;
+
+            $value += 2**$length - 1 if $value < 0;
+
+            $bits .= sprintf('%04b', $length)
+                . ($length ? sprintf "%0${length}b", $value : '') . '0';
+        }
+    }
+
+    $bits .= '1' x (-length($bits) % 8);
+
+    my $data = pack('B*', $bits) =~ s/\xff/\xff\0/gr;
+
+    return "\xff\xd8" . join('', map { pack('CCn', 0xff, $_->[0],
+        2 + length $_->[1]) . $_->[1] }
+        [0xdb, "\0" . "\1" x 64],
+        [0xc0, pack('CnnC', 8, 16, 16, $n)
+            . join('', map { pack 'C3', $_, 0x11, 0 } 1 .. $n)],
+        [0xc4, "\0" . pack('C16', 0, 0, 0, 12, (0) x 12) . pack('C*', 0 .. 11)],
+        [0xc4, "\x10" . pack('C16', 1, (0) x 15) . "\0"],
+        [0xda, pack('C', $n) . join('', map { pack 'CC', $_, 0 } 1 .. $n)
+            . "\0\x3f\0"]) . "$data\xff\xd9";
 }
 
 

@@ -1,0 +1,177 @@
+#!/usr/bin/perl
+
+# Everything becomes sRGB: images with profiles for RGB, grey and CMYK, right
+# ones and wrong ones.  What is expected was computed by Little CMS.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Compress::Zlib ();
+
+use Imagegram;
+use Imagegram::Image;
+use Test::More;
+
+
+my $t = Imagegram->new;
+
+
+# One colour, which is told to within 4 of 255.
+
+sub becomes {
+    my ($what, $source, @colour) = @_;
+
+    my ($status, $said, $jpeg) = $t->convert($source);
+
+    is("$status $said", '0 ', "$what: converted") or return;
+
+    my @found = Imagegram::Image::pixel_at(Imagegram::Image::decode($jpeg),
+        300, 300);
+
+    ok(!(grep { abs($found[$_] - $colour[$_]) > 4 } 0 .. 2), "$what: @colour")
+        or diag("@found");
+}
+
+
+# --- profiles
+
+sub profile {
+    my ($space, $class, %tags) = @_;
+
+    my ($table, $data) = (pack('N', scalar keys %tags), '');
+    my $at = 128 + 4 + 12 * keys %tags;
+
+    for my $name (sort keys %tags) {
+        $data .= "\0" x (-length($data) % 4);
+        $table .= $name . pack 'NN', $at + length $data, length $tags{$name};
+        $data .= $tags{$name};
+    }
+
+    return pack('Nx4Na4a4a4x12a4x28', $at + length $data, 0x02400000, $class,
+        $space, $space eq 'CMYK' ? 'Lab ' : 'XYZ ', 'acsp')
+        . pack('N3', 0xf6d6, 0x10000, 0xd32d) . "\0" x 48 . $table . $data;
+}
+
+sub fixed { return pack 'N*', map { int($_ * 65536 + 0.5) } @_ }
+sub xyz   { return "XYZ \0\0\0\0" . fixed(@_) }
+sub gamma { return "curv\0\0\0\0" . pack 'Nnn', 1, $_[0] * 256, 0 }
+
+my @d50 = (wtpt => xyz(0.9642, 1, 0.8249));
+
+sub rgb_profile {
+    my ($curve, @primaries) = @_;
+
+    my %tags = @d50;
+
+    @tags{qw(rXYZ gXYZ bXYZ)} = map { xyz(@$_) } @primaries;
+    @tags{qw(rTRC gTRC bTRC)} = ($curve) x 3;
+
+    return profile('RGB ', 'mntr', %tags);
+}
+
+# red where sRGB has blue, and the other way round
+
+my $profile = rgb_profile(gamma(2.2), [0.1431, 0.0606, 0.7141],
+    [0.3851, 0.7169, 0.0971], [0.4360, 0.2225, 0.0139]);
+
+# that of sRGB: a power with a straight start
+
+my $srgb_curve = "para\0\0\0\0" . pack('nn', 3, 0)
+    . fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045);
+
+my $p3 = rgb_profile($srgb_curve, [0.51512, 0.24120, -0.00105],
+    [0.29198, 0.69225, 0.04189], [0.15710, 0.06657, 0.78407]);
+my $adobe = rgb_profile(gamma(2.19921875), [0.60974, 0.31111, 0.01947],
+    [0.20528, 0.62567, 0.06087], [0.14919, 0.06322, 0.74457]);
+my $linear = profile('GRAY', 'mntr', @d50, kTRC => gamma(1));
+
+# whatever the ink, it is a medium grey (L* = 50), but all of it is black
+
+my $ink = profile('CMYK', 'prtr', @d50, A2B0 => "mft1\0\0\0\0"
+    . pack('C4', 4, 3, 2, 0) . fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    . pack('C*', 0 .. 255) x 4 . pack('C3', 128, 128, 128) x 15
+    . pack('C3', 0, 128, 128) . pack('C*', 0 .. 255) x 3);
+
+sub iccp {
+    return [iCCP => "x\0\0" . Compress::Zlib::compress($_[0])];
+}
+
+
+# --- where profiles are found
+
+my @red = (255, 0, 0);
+my @blue = (0, 0, 255);
+my $is_red = sub { @red };
+
+becomes('in a PNG', Imagegram::Image::png(8, 8, pixel => $is_red,
+    chunks => [iccp($profile)]), @blue);
+
+my $red_jpeg = Imagegram::Image::jpeg(64, 64, pixel => $is_red);
+
+for my $case (
+    ['in a JPEG',             \@blue, "\1\1$profile"],
+    ['in two parts',          \@blue, "\2\2" . substr($profile, 99),
+        "\1\2" . substr $profile, 0, 99],
+    ['a part is missing',     \@red,  "\1\2$profile"],
+    ['a part too much',       \@blue, "\1\1$profile", "\1\1$profile"],
+    ['parts that contradict', \@blue, "\1\1$profile", "\2\2$profile"],
+    ['number zero',           \@red,  "\0\1$profile"],
+    ['one that is none',      \@red,  "\1\1junk"],
+) {
+    my ($what, $colour, @parts) = @$case;
+
+    becomes($what, Imagegram::Image::with_segments($red_jpeg,
+        map { [0xe2, "ICC_PROFILE\0$_"] } @parts), @$colour);
+}
+
+
+# --- what profiles say
+
+sub plain_png {
+    my ($profile, $type, $depth, @colour) = @_;
+
+    return Imagegram::Image::png(8, 8, type => $type, depth => $depth,
+        pixel => sub { @colour }, chunks => $profile ? [iccp($profile)] : []);
+}
+
+for my $depth (8, 16) {
+    becomes("Display P3, $depth bit", plain_png($p3, 2, $depth, 200, 50, 60),
+        218, 24, 53);
+    becomes("Adobe RGB, $depth bit",
+        plain_png($adobe, 2, $depth, 200, 50, 60), 232, 46, 58);
+    becomes("linear grey, $depth bit",
+        plain_png($linear, 0, $depth, 60, 60, 60), 133, 133, 133);
+    becomes("grey with a profile for RGB, $depth bit",
+        plain_png($adobe, 0, $depth, 60, 60, 60), 60, 60, 60);
+    becomes("RGB with a profile for grey, $depth bit",
+        plain_png($linear, 2, $depth, 200, 50, 60), 200, 50, 60);
+}
+
+# 255 is full ink, and no ink where Adobe says so
+
+my @cmyk = (200, 0, 100, 60);
+my $adobe_cmyk = [0xee, "Adobe\0\x64\0\0\0\0\0"];
+
+for my $case (
+    ['CMYK',           [],            42, 195, 119],
+    ['CMYK, by Adobe', [$adobe_cmyk], 47, 0, 24],
+    ['CMYK with a profile', [[0xe2, "ICC_PROFILE\0\1\1$ink"]],
+        119, 119, 119],
+    ['CMYK, by Adobe, with one for RGB',
+        [$adobe_cmyk, [0xe2, "ICC_PROFILE\0\1\1$profile"]], 47, 0, 24],
+) {
+    my ($what, $segments, @wanted) = @$case;
+
+    becomes($what, Imagegram::Image::with_segments(
+        Imagegram::Image::plain_jpeg(@cmyk), @$segments), @wanted);
+}
+
+becomes('one component', Imagegram::Image::plain_jpeg(77), 77, 77, 77);
+
+is(($t->convert(Imagegram::Image::plain_jpeg(1, 2)))[0], 2,
+    'two components: refused');
+
+done_testing();
