@@ -192,6 +192,11 @@ for my $segment (Imagegram::Image::exif(0), Imagegram::Image::exif(9),
         $segment), ['--fit=stretch'], @corners);
 }
 
+converts('two of them, of which the first counts',
+    Imagegram::Image::with_segments(Imagegram::Image::jpeg(60, 40,
+    pixel => sub { $upright->($stored[3]->(@_)) }), Imagegram::Image::exif(3),
+    Imagegram::Image::exif(1)), ['--fit=stretch'], @corners);
+
 my $little = "Exif\0\0II*\0" . pack('VvvvVvvV', 8, 1, 0x112, 3, 1, 3, 0, 0);
 
 converts('orientation 3, little-endian', Imagegram::Image::with_segments(

@@ -33,7 +33,14 @@ imagegram_jpeg_meta_segment(imagegram_jpeg_meta_t *m, size_t n)
     len = sizeof(IMAGEGRAM_EXIF_MAGIC);
 
     if (n > len && memcmp(p, IMAGEGRAM_EXIF_MAGIC, len) == 0) {
-        m->orientation = imagegram_exif_orientation(p + len, n - len);
+
+        /* editors leave a second one behind; the first one counts */
+
+        if (!m->exif) {
+            m->exif = 1;
+            m->orientation = imagegram_exif_orientation(p + len, n - len);
+        }
+
         return 0;
     }
 

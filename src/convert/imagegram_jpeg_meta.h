@@ -16,6 +16,7 @@
 
 typedef struct {
     unsigned         orientation;       /* 1 to 8 */
+    unsigned         exif;              /* was seen */
 
     unsigned char   *icc_part[256];     /* by their numbers, from 1 */
     size_t           icc_part_len[256];
