@@ -407,6 +407,13 @@ test_json_limits(void)
     ok(feed_json(&r, s, n, 0) == IMAGEGRAM_JSON_LIMIT,
        "JSON: a longer name", 0);
 
+    /* what comes first counts, however it is fed */
+
+    n += repeat(s + n, "\xff", 1);
+    ok(feed_json(&r, s, n, 0) == IMAGEGRAM_JSON_LIMIT
+       && feed_json(&r, s, n, 1) == IMAGEGRAM_JSON_LIMIT,
+       "JSON: a longer name, then something wrong", 0);
+
     n = repeat(s, "{\"x\":[{\"a\":1}", 1);
     n += repeat(s + n, ",{\"a\":1}", IMAGEGRAM_JSON_MEMBERS + 1);
     n += repeat(s + n, "],\"y\":\"z\"}", 1);
@@ -422,12 +429,19 @@ test_json_handlers(void)
     imagegram_json_t  json;
 
     static const unsigned char              s[] = "{\"a\":\"b\",";
+    static const unsigned char              wrong[] = "{\"a\":\"b\xff";
     static const imagegram_json_handlers_t  h = { refuse_string, on_other };
 
     imagegram_json_init(&json, &h, NULL);
 
     ok(imagegram_json_feed(&json, s, sizeof(s) - 1) == IMAGEGRAM_IMAGE_SIZE,
        "JSON: what a handler gives stops it", 0);
+
+    imagegram_json_init(&json, &h, NULL);
+
+    ok(imagegram_json_feed(&json, wrong, sizeof(wrong) - 1)
+       == IMAGEGRAM_IMAGE_SIZE,
+       "JSON: before what is wrong behind it", 0);
 }
 
 
@@ -451,6 +465,8 @@ test_multipart(void)
         { bytes("--b--"),                            IMAGEGRAM_OK, "" },
         { bytes("--b--\r\n"),                        IMAGEGRAM_OK, "" },
         { bytes("preamble\r\n--b--epilogue --b"),    IMAGEGRAM_OK, "" },
+        { bytes("--bb\r\n--b-\r\n-\r\n--\r\n\r\r\n--b\r\n" PART("a")
+                "x\r\n--b--"),                       IMAGEGRAM_OK, "a=x&" },
         { bytes("--b\r\n" PART("a") "x\r\n--b--"),   IMAGEGRAM_OK, "a=x&" },
         { bytes("\r\n--b\r\n" PART("a") "x\r\n--b--"), IMAGEGRAM_OK,
           "a=x&" },
