@@ -67,7 +67,7 @@ sub browse {
     my @found = map {
         my $file = "$www/result/$_.json";
 
-        wait_for(sub { -s $file || !alive($pid) }, 120);
+        wait_for(sub { -s $file || !alive($pid) }, 300);
         eval { JSON::PP->new->utf8->decode(slurp($file)) };
     } $first, $second;
 

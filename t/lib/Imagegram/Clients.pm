@@ -69,13 +69,13 @@ sub run {
 sub chromium {
     my ($t, $url) = @_;
 
-    # it writes to the home folder, too
+    # it writes not only to its profile
     my $dir = $t->dir . '/browser';
 
     mkdir $dir;
 
     return run($t->dir . '/logs/browser',
-        "HOME=$dir XDG_CONFIG_HOME=$dir XDG_CACHE_HOME=$dir",
+        "HOME=$dir TMPDIR=$dir XDG_CONFIG_HOME=$dir XDG_CACHE_HOME=$dir",
         '/usr/bin/chromium', '--headless', '--no-sandbox', '--disable-gpu',
         '--disable-quic', '--disable-dev-shm-usage', '--disable-breakpad',
         '--disable-background-networking', '--disable-component-update',
