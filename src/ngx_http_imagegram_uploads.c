@@ -331,6 +331,7 @@ ngx_http_imagegram_uploads_opened(void *data)
 {
     ngx_http_imagegram_transfer_t *t = data;
 
+    ngx_uint_t                    complete, posted;
     ngx_http_imagegram_upload_t  *u;
 
     u = &t->upload;
@@ -353,23 +354,25 @@ ngx_http_imagegram_uploads_opened(void *data)
         return;
     }
 
-    if (ngx_http_imagegram_upload_complete(u)) {
+    complete = ngx_http_imagegram_upload_complete(u);
+    posted = u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_POSTED;
 
-        if (t->body) {
-            t->status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
-            ngx_http_imagegram_uploads_answer(t);
-            return;
-        }
-
-        ngx_http_imagegram_finish(t, ngx_http_imagegram_uploads_finished);
+    if (posted && t->method == NGX_HTTP_PATCH && t->expected != u->offset) {
+        t->status = NGX_HTTP_CONFLICT;
+        ngx_http_imagegram_uploads_answer(t);
         return;
     }
 
-    if (u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_POSTED
-        && t->method == NGX_HTTP_PATCH && t->expected != u->offset)
-    {
-        t->status = NGX_HTTP_CONFLICT;
+    /* a body that nobody reads would pass for the connection's next request */
+
+    if (t->body && (complete || posted)) {
+        t->status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
         ngx_http_imagegram_uploads_answer(t);
+        return;
+    }
+
+    if (complete) {
+        ngx_http_imagegram_finish(t, ngx_http_imagegram_uploads_finished);
         return;
     }
 

@@ -119,6 +119,14 @@ for (1, 2) {
 
 is(scalar @{ $t->get('posts')->{json}{posts} }, 1, 'one post');
 
+# more than all of it: a body, whatever it looks like
+
+my $request = "GET /posts HTTP/1.1\r\nHost: localhost\r\n\r\n";
+my $more = $u->begin(length $png, $request, length $request);
+
+is_problem($more->response, 413, 'more bytes after the last one');
+ok($more->closed(30), 'are not the next request');
+
 # deleting a finished upload leaves the post; deleting the post not the upload
 
 is($u->request('DELETE')->{status}, 204, 'DELETE of a finished upload');
