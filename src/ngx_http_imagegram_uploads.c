@@ -556,9 +556,12 @@ ngx_http_imagegram_uploads_finished(ngx_http_imagegram_transfer_t *t)
 
     default:
 
-        /* clients start anew after any HEAD that fails, and need not */
+        /*
+         * It is complete, and will be finished.  After a HEAD or a creation
+         * that fails clients start anew: that would make a second post.
+         */
 
-        if (t->method != NGX_HTTP_HEAD) {
+        if (t->method != NGX_HTTP_HEAD && t->method != NGX_HTTP_POST) {
             t->status = t->publication.status;
         }
     }

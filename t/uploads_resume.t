@@ -282,11 +282,22 @@ is($u->offset, $size, 'it is complete');
 ok(!$u->post, 'without a post');
 is_problem($u->patch($size, ''), 503, 'an empty PATCH says so');
 
+# a creation that failed would be sent again, and make a second post
+
+$r = create_request($t, $size, @ann, body => $bmp);
+is($r->{status}, 201, 'one with all bytes is created');
+is($r->{headers}{'upload-offset'}, $size, 'it is complete');
+ok(!$r->{headers}{'content-location'}, 'without a post');
+
+my $w = Imagegram::Tus->new($t, $r->{headers}{location});
+
 $t->start_redis;
 ok(wait_for(sub { $t->get('posts/' . $u->id)->{status} == 200 }, 30),
     'Redis is back, and the post is there');
 original_is($u, $bmp, 'every byte is there');
-is($v->patch(0, $bmp)->{status}, 204, 'another one');
+ok(wait_for(sub { $t->get('posts/' . $w->id)->{status} == 200 }, 30),
+    'and the other one');
+is($v->patch(0, $bmp)->{status}, 204, 'a third one');
 
 # it hangs with the script sent: once it goes on, there is one post
 
