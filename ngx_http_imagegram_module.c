@@ -11,6 +11,7 @@
 #include "ngx_http_imagegram_problem.h"
 #include "ngx_http_imagegram_recovery.h"
 #include "ngx_http_imagegram_store.h"
+#include "ngx_http_imagegram_sweep.h"
 #include "ngx_http_imagegram_task.h"
 
 
@@ -39,6 +40,10 @@ static ngx_conf_post_t  ngx_http_imagegram_prefix_post = {
 
 static ngx_conf_post_t  ngx_http_imagegram_positive_post = {
     ngx_http_imagegram_conf_positive
+};
+
+static ngx_conf_post_t  ngx_http_imagegram_expires_post = {
+    ngx_http_imagegram_conf_expires
 };
 
 
@@ -75,6 +80,20 @@ static ngx_command_t  ngx_http_imagegram_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
+
+    { ngx_string("imagegram_sweep"),
+      NGX_HTTP_IMAGEGRAM_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_imagegram_conf_sweep,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("imagegram_upload_expires"),
+      NGX_HTTP_IMAGEGRAM_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_imagegram_loc_conf_t, upload_expires),
+      &ngx_http_imagegram_expires_post },
 
     { ngx_string("imagegram_image_base"),
       NGX_HTTP_IMAGEGRAM_ANY_CONF|NGX_CONF_TAKE1,
@@ -152,13 +171,6 @@ static ngx_command_t  ngx_http_imagegram_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_imagegram_loc_conf_t, max_body),
       &ngx_http_imagegram_body_post },
-
-    { ngx_string("imagegram_upload_expires"),
-      NGX_HTTP_IMAGEGRAM_ANY_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_sec_slot,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_imagegram_loc_conf_t, upload_expires),
-      NULL },
 
       ngx_null_command
 };
@@ -305,6 +317,8 @@ ngx_http_imagegram_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    ngx_http_imagegram_sweep_init_process(cycle);
+
     return ngx_http_imagegram_recovery_init_process(cycle);
 }
 
@@ -334,4 +348,6 @@ ngx_http_imagegram_exit_process(ngx_cycle_t *cycle)
     for (i = 0; i < mcf->redis.nelts; i++) {
         ngx_http_imagegram_redis_close(redis[i]);
     }
+
+    ngx_http_imagegram_sweep_exit_process(cycle);
 }

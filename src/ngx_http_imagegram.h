@@ -32,6 +32,8 @@ typedef struct {
     ngx_array_t                       redis;   /* of pointers, those used */
     ngx_array_t                       locations;    /* of pointers to their
                                                      * configurations */
+    ngx_array_t                       sweeps;  /* of pointers, one for each
+                                                * storage */
 
     /* what applies where no directive does; NULL: not needed */
 
@@ -49,6 +51,8 @@ typedef struct {
     ngx_str_t                         key_prefix;
 
     ngx_http_imagegram_storage_t     *storage;
+    ngx_msec_t                        sweep;           /* interval; 0: off */
+    time_t                            upload_expires;
     ngx_str_t                         image_base;
     ngx_str_t                         image_base_json;   /* escaped */
 
@@ -66,8 +70,6 @@ typedef struct {
 
     ngx_int_t                         max_author;    /* characters */
     ngx_int_t                         max_body;
-
-    time_t                            upload_expires;
 } ngx_http_imagegram_loc_conf_t;
 
 

@@ -8,6 +8,7 @@
 #include "ngx_http_imagegram_conf.h"
 #include "ngx_http_imagegram_admission.h"
 #include "ngx_http_imagegram_router.h"
+#include "ngx_http_imagegram_sweep.h"
 
 
 static void ngx_http_imagegram_conf_inherit(
@@ -37,6 +38,9 @@ ngx_http_imagegram_conf_create_main(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&mcf->locations, cf->pool, 2,
                           sizeof(ngx_http_imagegram_loc_conf_t *))
+           != NGX_OK
+        || ngx_array_init(&mcf->sweeps, cf->pool, 2,
+                          sizeof(ngx_http_imagegram_sweep_t *))
            != NGX_OK)
     {
         return NULL;
@@ -69,6 +73,7 @@ ngx_http_imagegram_conf_create(ngx_conf_t *cf)
      */
 
     conf->enable = NGX_CONF_UNSET;
+    conf->sweep = NGX_CONF_UNSET_MSEC;
     conf->user = NGX_CONF_UNSET_PTR;
     conf->allow_origin = NGX_CONF_UNSET_PTR;
     conf->max_image_size = NGX_CONF_UNSET;
@@ -96,6 +101,8 @@ ngx_http_imagegram_conf_merge(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_str_value(conf->key_prefix, prev->key_prefix, "imagegram");
     ngx_conf_merge_str_value(conf->image_base, prev->image_base, "/images/");
+    ngx_conf_merge_sec_value(conf->upload_expires, prev->upload_expires,
+                             24 * 60 * 60);
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
     ngx_conf_merge_ptr_value(conf->allow_origin, prev->allow_origin, NULL);
     ngx_conf_merge_off_value(conf->max_image_size, prev->max_image_size,
@@ -112,9 +119,6 @@ ngx_http_imagegram_conf_merge(ngx_conf_t *cf, void *parent, void *child)
         conf->image_width = prev->image_width ? prev->image_width : 600;
         conf->image_height = prev->image_height ? prev->image_height : 600;
     }
-
-    ngx_conf_merge_sec_value(conf->upload_expires, prev->upload_expires,
-                             24 * 60 * 60);
 
     ngx_http_imagegram_conf_inherit(prev, conf);
 
@@ -164,6 +168,11 @@ ngx_http_imagegram_conf_merge(ngx_conf_t *cf, void *parent, void *child)
         return rv;
     }
 
+    rv = ngx_http_imagegram_sweep_add(cf, conf);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
     return ngx_http_imagegram_conf_image_base(cf, conf);
 }
 
@@ -184,6 +193,12 @@ ngx_http_imagegram_conf_inherit(ngx_http_imagegram_loc_conf_t *prev,
 
     if (conf->converters == NULL) {
         conf->converters = prev->converters;
+    }
+
+    /* the default is the storage's, see ngx_http_imagegram_sweep_add() */
+
+    if (conf->sweep == NGX_CONF_UNSET_MSEC) {
+        conf->sweep = prev->sweep;
     }
 }
 

@@ -23,6 +23,8 @@ char *ngx_http_imagegram_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_imagegram_conf_storage(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_imagegram_conf_sweep(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_imagegram_conf_converters(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_imagegram_conf_user(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -38,6 +40,7 @@ char *ngx_http_imagegram_conf_fit(ngx_conf_t *cf, ngx_command_t *cmd,
 /* Checks of values, as in ngx_conf_post_t. */
 
 char *ngx_http_imagegram_conf_positive(ngx_conf_t *cf, void *post, void *data);
+char *ngx_http_imagegram_conf_expires(ngx_conf_t *cf, void *post, void *data);
 char *ngx_http_imagegram_conf_quality(ngx_conf_t *cf, void *post, void *data);
 char *ngx_http_imagegram_conf_author(ngx_conf_t *cf, void *post, void *data);
 char *ngx_http_imagegram_conf_body(ngx_conf_t *cf, void *post, void *data);

@@ -94,6 +94,38 @@ ngx_http_imagegram_conf_storage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_http_imagegram_conf_sweep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_imagegram_loc_conf_t *ilcf = conf;
+
+    ngx_str_t  *value;
+
+    if (ilcf->sweep != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        ilcf->sweep = 0;
+        return NGX_CONF_OK;
+    }
+
+    ilcf->sweep = ngx_parse_time(&value[1], 0);
+
+    if (ilcf->sweep == (ngx_msec_t) NGX_ERROR || ilcf->sweep == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"imagegram_sweep\", it "
+                           "must be a time like \"1h\", or \"off\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_imagegram_conf_converters(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)
 {
@@ -321,6 +353,15 @@ ngx_http_imagegram_conf_positive(ngx_conf_t *cf, void *post, void *data)
     }
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_imagegram_conf_expires(ngx_conf_t *cf, void *post, void *data)
+{
+    time_t *np = data;
+
+    return *np > 0 ? NGX_CONF_OK : "must be greater than zero";
 }
 
 

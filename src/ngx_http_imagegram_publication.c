@@ -284,7 +284,10 @@ ngx_http_imagegram_publication_stored(void *data, ngx_int_t rc,
                     ? ngx_http_imagegram_publication_used(p, reply)
                     : ngx_http_imagegram_store_failed(p->job->request);
 
-    if (reply && reply->type == REDIS_REPLY_ERROR
+    /* an upload's post was made before, and has been deleted since */
+
+    if (p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE
+        && reply && reply->type == REDIS_REPLY_ERROR
         && ngx_strncmp(reply->str, "ERR buried", 10) == 0)
     {
         p->status = NGX_HTTP_GONE;

@@ -56,6 +56,10 @@ ngx_http_imagegram_redis_t *ngx_http_imagegram_redis_default(ngx_conf_t *cf);
 ngx_int_t ngx_http_imagegram_redis_use(ngx_array_t *used,
     ngx_http_imagegram_redis_t **redis);
 
+/* As configured, for messages. */
+ngx_str_t *ngx_http_imagegram_redis_address(ngx_http_imagegram_redis_t *redis);
+ngx_int_t ngx_http_imagegram_redis_db(ngx_http_imagegram_redis_t *redis);
+
 /* At configuration time: fills in sha1. */
 void ngx_http_imagegram_redis_script(ngx_http_imagegram_script_t *script);
 

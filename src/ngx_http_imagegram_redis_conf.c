@@ -44,6 +44,20 @@ ngx_http_imagegram_redis_default(ngx_conf_t *cf)
 }
 
 
+ngx_str_t *
+ngx_http_imagegram_redis_address(ngx_http_imagegram_redis_t *redis)
+{
+    return &redis->address;
+}
+
+
+ngx_int_t
+ngx_http_imagegram_redis_db(ngx_http_imagegram_redis_t *redis)
+{
+    return redis->db;
+}
+
+
 char *
 ngx_http_imagegram_redis_parse(ngx_conf_t *cf,
     ngx_http_imagegram_redis_t **redis)

@@ -7,6 +7,8 @@
  *   tmp/ID.body, .original, .jpeg    while a post is being made
  *   uploads/ID, ID.info        resumable uploads: the bytes, and what is known
  *                              about them (ngx_http_imagegram_upload.h)
+ *   trash/images/, originals/  what no post owned, for seven days
+ *   id, new, sweep.lock        see ngx_http_imagegram_storage_id.h
  *
  * Files 0640, folders 0750.  All below one file system, so that a file moves
  * by link() and unlink().  The functions marked "blocks" may wait for the
@@ -30,6 +32,8 @@
 
 typedef struct {
     ngx_str_t   path;        /* absolute, NUL-terminated, no "/" at its end */
+    dev_t       device;      /* of that folder: two paths may be one storage */
+    ino_t       inode;
 } ngx_http_imagegram_storage_t;
 
 

@@ -1,16 +1,20 @@
 
 /*
- * The storage at configuration time: makes its folders, and tries as the
- * worker's user whatever a worker will do there.
+ * The storage at configuration time: makes its folders and its id, and tries
+ * as the worker's user whatever a worker will do there.
  */
 
 
 #include "ngx_http_imagegram_storage.h"
+#include "ngx_http_imagegram_storage_id.h"
 #include "ngx_http_imagegram_user.h"
 
 
 /* what is appended to the storage's path is shorter */
 #define NGX_HTTP_IMAGEGRAM_NAMES_MAX  100
+
+/* of the folders below, where files come from */
+#define NGX_HTTP_IMAGEGRAM_TMP  1
 
 #define NGX_HTTP_IMAGEGRAM_FOLDERS                                            \
     (sizeof(ngx_http_imagegram_folders) / sizeof(char *))
@@ -32,13 +36,15 @@ static int ngx_http_imagegram_storage_try(
     ngx_uint_t folder);
 
 
-/* the one that files come from is the first */
-
 static const char  *ngx_http_imagegram_folders[] = {
+    "",
     "tmp",
     "images",
     "originals",
-    "uploads"
+    "uploads",
+    "trash",
+    "trash/images",
+    "trash/originals"
 };
 
 
@@ -50,11 +56,11 @@ ngx_http_imagegram_storage_init(ngx_conf_t *cf,
     ngx_err_t                  err;
     ngx_uint_t                 i;
     const char                *folder;
+    ngx_file_info_t            fi;
     ngx_http_imagegram_user_t  user;
 
     if (ngx_http_imagegram_storage_path(cf, storage) != NGX_OK
-        || ngx_http_imagegram_user(cf, &user) != NGX_OK
-        || ngx_http_imagegram_storage_folder(cf, storage, &user, "") != NGX_OK)
+        || ngx_http_imagegram_user(cf, &user) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -68,11 +74,26 @@ ngx_http_imagegram_storage_init(ngx_conf_t *cf,
         }
     }
 
+    if (ngx_file_info(storage->path.data, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "imagegram_storage \"%V\" cannot be examined",
+                           &storage->path);
+        return NGX_ERROR;
+    }
+
+    storage->device = fi.st_dev;
+    storage->inode = fi.st_ino;
+
     rc = ngx_http_imagegram_user_check(cf, &user,
                                        ngx_http_imagegram_storage_check,
                                        storage, &err);
-    if (rc == NGX_OK || rc == NGX_ERROR) {
-        return rc;
+
+    if (rc == NGX_OK) {
+        return ngx_http_imagegram_storage_id_init(cf, storage, &user);
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
     }
 
     folder = ngx_http_imagegram_folders[rc & 0xf];
@@ -200,15 +221,18 @@ ngx_http_imagegram_storage_check(void *data)
     fd = open(name, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0640);
 
     if (fd == NGX_INVALID_FILE) {
-        return NGX_HTTP_IMAGEGRAM_WRITE;
+        return NGX_HTTP_IMAGEGRAM_WRITE | NGX_HTTP_IMAGEGRAM_TMP;
     }
 
     (void) ngx_close_file(fd);
 
     rc = 0;
 
-    for (i = 1; rc == 0 && i < NGX_HTTP_IMAGEGRAM_FOLDERS; i++) {
-        rc = ngx_http_imagegram_storage_try(storage, name, i);
+    for (i = 0; rc == 0 && i < NGX_HTTP_IMAGEGRAM_FOLDERS; i++) {
+
+        if (i != NGX_HTTP_IMAGEGRAM_TMP) {
+            rc = ngx_http_imagegram_storage_try(storage, name, i);
+        }
     }
 
     err = ngx_errno;

@@ -71,6 +71,7 @@ ngx_http_imagegram_store_init(void)
     ngx_http_imagegram_redis_script(&ngx_http_imagegram_delete_comment);
 
     ngx_http_imagegram_store_idempotency_init();
+    ngx_http_imagegram_store_sweep_init();
 }
 
 
@@ -294,12 +295,13 @@ ngx_http_imagegram_store_delete_post(ngx_http_imagegram_loc_conf_t *conf,
 {
     ngx_http_imagegram_store_args_t  a;
 
-    ngx_http_imagegram_store_begin(&a, conf, pool, "5");
+    ngx_http_imagegram_store_begin(&a, conf, pool, "6");
     ngx_http_imagegram_store_key(&a, "feed", NULL);
     ngx_http_imagegram_store_key(&a, "cards", NULL);
     ngx_http_imagegram_store_key(&a, "post:", id);
     ngx_http_imagegram_store_key(&a, "comments:", id);
     ngx_http_imagegram_store_key(&a, "texts:", id);
+    ngx_http_imagegram_store_key(&a, "buried:", id);
     ngx_http_imagegram_store_arg(&a, id, IMAGEGRAM_ID_LEN);
     ngx_http_imagegram_store_arg(&a, user->data, user->len);
 

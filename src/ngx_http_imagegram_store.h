@@ -11,9 +11,12 @@
  *   PREFIX:{0}:post:ID      hash        the post
  *   PREFIX:{0}:comments:ID  sorted set  CommentIDs in order
  *   PREFIX:{0}:texts:ID     hash        CommentID, the comment's JSON
- *   PREFIX:{0}:buried:ID    string      that PostID is given up, for a day
+ *   PREFIX:{0}:buried:ID    string      a PostID that was given up: for a day
+ *                                       nobody can make a post of it
  *   PREFIX:{0}:idem:SHA1    hash        an idempotency key, see
  *                                       src/lua/idempotency.lua
+ *   PREFIX:{0}:storages     hash        id of a storage whose posts these are,
+ *                                       when it was swept last (Unix seconds)
  */
 
 #ifndef _NGX_HTTP_IMAGEGRAM_STORE_H_INCLUDED_
@@ -102,6 +105,30 @@ ngx_http_imagegram_command_t *ngx_http_imagegram_store_reserve(
 /* Gives it back, if that attempt has it; without waiting for the reply. */
 void ngx_http_imagegram_store_release(ngx_http_imagegram_loc_conf_t *conf,
     ngx_pool_t *pool, u_char *record, u_char *token);
+
+/*
+ * For the sweeper; id is a storage's, rc as above, NGX_ERROR likewise.
+ *
+ * register: Redis is to know the storage.
+ *
+ * sweep: a sweep begins at now, the last one, which the storage knows of, was
+ * at last.  The reply is an integer: 1; 0 where Redis does not know the
+ * storage; -1 where it does not know of that last sweep, so its data are older.
+ *
+ * orphans: which of n IDs have no post.  The reply is an array of integers
+ * that count from 0; nil where Redis does not know of the sweep of now (any
+ * more).  With bury set, they are buried.
+ */
+ngx_int_t ngx_http_imagegram_store_register(
+    ngx_http_imagegram_loc_conf_t *conf, u_char *id,
+    ngx_http_imagegram_redis_pt handler, void *data);
+ngx_int_t ngx_http_imagegram_store_sweep(ngx_http_imagegram_loc_conf_t *conf,
+    u_char *id, time_t last, time_t now, ngx_http_imagegram_redis_pt handler,
+    void *data);
+ngx_int_t ngx_http_imagegram_store_orphans(
+    ngx_http_imagegram_loc_conf_t *conf, u_char *id, time_t now,
+    u_char (*ids)[IMAGEGRAM_ID_LEN], ngx_uint_t n, ngx_uint_t bury,
+    ngx_http_imagegram_redis_pt handler, void *data);
 
 
 #endif /* _NGX_HTTP_IMAGEGRAM_STORE_H_INCLUDED_ */

@@ -10,7 +10,11 @@
 #include "ngx_http_imagegram_store.h"
 
 
-#define NGX_HTTP_IMAGEGRAM_STORE_ARGS  24
+/* IDs that are asked for at a time */
+#define NGX_HTTP_IMAGEGRAM_STORE_IDS   64
+
+/* two keys each, and what else a script takes */
+#define NGX_HTTP_IMAGEGRAM_STORE_ARGS  (2 * NGX_HTTP_IMAGEGRAM_STORE_IDS + 16)
 
 
 /* the arguments of a command while they are put together */
@@ -36,8 +40,9 @@ void ngx_http_imagegram_store_key(ngx_http_imagegram_store_args_t *a,
 void ngx_http_imagegram_store_arg(ngx_http_imagegram_store_args_t *a,
     u_char *data, size_t len);
 
-/* Part of ngx_http_imagegram_store_init(). */
+/* Parts of ngx_http_imagegram_store_init(). */
 void ngx_http_imagegram_store_idempotency_init(void);
+void ngx_http_imagegram_store_sweep_init(void);
 
 
 #endif /* _NGX_HTTP_IMAGEGRAM_STORE_INTERNAL_H_INCLUDED_ */

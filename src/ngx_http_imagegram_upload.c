@@ -373,6 +373,11 @@ ngx_http_imagegram_upload_expire(ngx_http_imagegram_storage_t *storage,
 
     rc = ngx_http_imagegram_upload_open(&u, NULL);
 
+    if (rc == NGX_DECLINED) {
+        ngx_http_imagegram_upload_close(&u);
+        return NGX_DECLINED;
+    }
+
     if (rc == NGX_OK && ngx_time() - u.touched <= expires) {
         rc = NGX_BUSY;
     }
@@ -393,7 +398,7 @@ ngx_http_imagegram_upload_expire(ngx_http_imagegram_storage_t *storage,
 
     ngx_http_imagegram_upload_close(&u);
 
-    return rc == NGX_OK ? NGX_OK : NGX_DECLINED;
+    return rc == NGX_OK ? NGX_OK : NGX_BUSY;
 }
 
 

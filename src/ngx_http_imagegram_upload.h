@@ -167,7 +167,8 @@ ngx_int_t ngx_http_imagegram_upload_remove(ngx_http_imagegram_upload_t *u,
 
 /*
  * Removes the upload of that id if nobody makes a post of it and nothing has
- * happened for that many seconds.  NGX_DECLINED: it stays.
+ * happened for that many seconds.  NGX_BUSY: it stays; NGX_DECLINED: there is
+ * no record that is whole.
  */
 ngx_int_t ngx_http_imagegram_upload_expire(
     ngx_http_imagegram_storage_t *storage, u_char *id, time_t expires,

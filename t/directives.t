@@ -38,6 +38,22 @@ my @cases = (
     [api => 'imagegram_storage %%DIR%%/half;',
         'half/originals.* not writable'],
 
+    [api => 'imagegram_sweep 90m;'],
+    [api => 'imagegram_sweep off;'],
+    [api => 'imagegram_sweep;',                     'number of arguments'],
+    [api => 'imagegram_sweep 0;',                   '"0".*time like'],
+    [api => 'imagegram_sweep often;',               '"often".*time like'],
+    [api => 'imagegram_sweep 1h 2h;',               'number of arguments'],
+    [api => 'imagegram_sweep 1h; imagegram_sweep off;', 'duplicate'],
+    [api => 'imagegram_sweep off; imagegram_sweep off;', 'duplicate'],
+
+    [api => 'imagegram_upload_expires 90s;'],
+    [api => 'imagegram_upload_expires;',            'number of arguments'],
+    [api => 'imagegram_upload_expires 0;',          'zero'],
+    [api => 'imagegram_upload_expires never;',      'value'],
+    [api => 'imagegram_upload_expires 1h; imagegram_upload_expires 1h;',
+        'duplicate'],
+
     [api => 'imagegram_image_base https://cdn.example.org/i/;'],
     [api => 'imagegram_image_base;',                'number of arguments'],
 
@@ -127,7 +143,7 @@ for my $storage ('closed', 'half') {
 
     mkdir $path;
     mkdir "$path/$_" for qw(tmp images originals uploads);
-    chmod $storage eq 'half' ? 0777 : 0555, glob "$path/*";
+    chmod $storage eq 'half' ? 0777 : 0555, $path, glob "$path/*";
     chmod 0555, "$path/originals";
 }
 

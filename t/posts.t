@@ -175,7 +175,10 @@ $r = $t->delete($path);
 
 is($r->{status}, 204, 'deleted');
 is($r->{body}, '', 'without a word');
-is_deeply($t->stored, $keys, 'files and keys are gone');
+is_deeply([grep { !/:buried:$post->{PostID}$/ } @{ $t->stored }], $keys,
+    'files and keys are gone');
+is($t->redis('EXISTS', "imagegram:{0}:buried:$post->{PostID}"), 1,
+    'its PostID is given up');
 
 is($t->get($path)->{status}, 404, 'the post is gone');
 is($t->get("$path/comments")->{status}, 404, 'its comments, too');

@@ -102,6 +102,7 @@ my $fake = Imagegram::FakeRedis->new($t->dir . '/fake.sock', sub {
     my ($n, @command) = @_;
 
     return "+PONG\r\n" if $command[0] eq 'PING';
+    return ":1\r\n" if $command[0] eq 'HSETNX';
 
     my ($name) = "@command" =~ /(\w+):\{0\}:/;
 
@@ -110,6 +111,9 @@ my $fake = Imagegram::FakeRedis->new($t->dir . '/fake.sock', sub {
 });
 
 $t->start_nginx;
+
+# at first each of them is told the storage's id, which is not the matter here
+wait_for(sub { !-e $t->storage . '/new' }, 30);
 
 # one request to each scenario, all at once
 

@@ -1,4 +1,4 @@
--- KEYS  feed, cards, post, comments, texts
+-- KEYS  feed, cards, post, comments, texts, buried
 -- ARGV  PostID, who is asking ('' where the API is open)
 -- gives the format of the original; 0 if there is no such post, -1 if it is
 -- somebody else's
@@ -16,5 +16,6 @@ end
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5])
+redis.call('SET', KEYS[6], 1, 'EX', 86400)
 
 return f[2]

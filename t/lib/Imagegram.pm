@@ -53,7 +53,7 @@ $SIG{$_} //= sub { exit 1 } for qw(HUP INT TERM);    # END is to run
 #               "imagegram;")
 #   servers     more server blocks
 #   settings    { name => value }: imagegram_<name> at the http level; undef
-#               leaves out one of redis, storage, converters
+#               leaves out one of redis, storage, sweep, converters
 #   users       { name => password }: basic auth for what writes, and
 #               imagegram_user $remote_user
 #   http2       a second port, number 2, that speaks HTTP/2
@@ -588,11 +588,14 @@ sub files {
 }
 
 
-# All files and keys, to see whether anything has changed
+# All files and keys, to see whether anything has changed; that Redis knows the
+# storage, a moment after the start, and that a PostID is not to be used again
+# are no changes.
 
 sub stored {
     my ($self) = @_;
-    return [$self->files, sort @{ $self->redis('KEYS', '*') }];
+    return [$self->files,
+        grep { !/:storages$|:buried:/ } sort @{ $self->redis('KEYS', '*') }];
 }
 
 
@@ -641,7 +644,7 @@ sub faults {
 sub finish {
     my ($self) = @_;
 
-    return if $self->{finished}++;
+    return $self->{clean} if $self->{finished}++;
 
     $self->stop_nginx;
     $self->stop_redis;
@@ -658,7 +661,7 @@ sub finish {
         File::Path::remove_tree($self->{dir}, { safe => 0 });
     }
 
-    return @faults == 0;
+    return $self->{clean} = @faults == 0;
 }
 
 END {

@@ -90,6 +90,7 @@ sub settings {
     my %settings = (
         redis      => '%%REDIS%%',
         storage    => '%%DIR%%/storage',
+        sweep      => 'off',
         converters => '1 timeout=5m path=%%CONVERTER%%',
         %{ $t->{settings} // {} },
     );
