@@ -430,10 +430,10 @@ ngx_http_imagegram_redis_replies(ngx_http_imagegram_redis_t *redis)
 
 /*
  * The connection is lost, or was not made (reason is NULL where there is
- * nothing more to log).  One that had been ready is made anew at once; after that it is
- * tried from time to time, and commands are refused meanwhile.  One that
- * worker_shutdown_timeout closed was the last: another one's handshake would
- * keep the worker from leaving.
+ * nothing more to log).  One that had been ready is made anew at once; after
+ * that it is tried from time to time, and commands are refused meanwhile.  One
+ * that worker_shutdown_timeout closed was the last: another one's handshake
+ * would keep the worker from leaving.
  */
 
 void
