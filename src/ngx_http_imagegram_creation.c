@@ -45,6 +45,7 @@ static ngx_int_t ngx_http_imagegram_creation_accept(
 static void ngx_http_imagegram_creation_published(
     ngx_http_imagegram_publication_t *publication, ngx_int_t rc,
     ngx_str_t *card);
+static void ngx_http_imagegram_creation_failed(void *data, ngx_int_t rc);
 static ngx_int_t ngx_http_imagegram_creation_answer(
     ngx_http_imagegram_creation_t *creation, ngx_str_t *text);
 static ngx_http_request_t *ngx_http_imagegram_creation_end(
@@ -276,6 +277,16 @@ ngx_http_imagegram_creation_published(
 
     creation = (ngx_http_imagegram_creation_t *) publication->job;
 
+    /* who is refused may use the key again at once, in any worker */
+
+    if (rc == NGX_DECLINED
+        && ngx_http_imagegram_lease_give_up(&creation->lease,
+                                            ngx_http_imagegram_creation_failed)
+           == NGX_OK)
+    {
+        return;
+    }
+
     status = publication->status;
 
     if (rc == NGX_OK && creation->job.request) {
@@ -283,6 +294,24 @@ ngx_http_imagegram_creation_published(
     }
 
     r = ngx_http_imagegram_creation_end(creation, rc == NGX_OK);
+
+    if (r) {
+        ngx_http_imagegram_request_done(r, status);
+    }
+}
+
+
+static void
+ngx_http_imagegram_creation_failed(void *data, ngx_int_t rc)
+{
+    ngx_http_imagegram_creation_t *creation = data;
+
+    ngx_int_t            status;
+    ngx_http_request_t  *r;
+
+    status = creation->publication.status;
+
+    r = ngx_http_imagegram_creation_end(creation, 0);
 
     if (r) {
         ngx_http_imagegram_request_done(r, status);

@@ -14,6 +14,8 @@
 
 static void ngx_http_imagegram_lease_reply(void *data, ngx_int_t rc,
     redisReply *reply);
+static void ngx_http_imagegram_lease_given_up(void *data, ngx_int_t rc,
+    redisReply *reply);
 static void ngx_http_imagegram_lease_renew(ngx_event_t *ev);
 static void ngx_http_imagegram_lease_renewed(void *data, ngx_int_t rc,
     redisReply *reply);
@@ -51,9 +53,45 @@ ngx_http_imagegram_lease_stop(ngx_http_imagegram_lease_t *lease,
     ngx_del_timer(&lease->renewal);
 
     if (!completed) {
-        ngx_http_imagegram_store_release(lease->job->conf, lease->job->pool,
-                                         lease->idem->record, lease->token);
+        (void) ngx_http_imagegram_store_release(lease->job->conf,
+                                                lease->job->pool,
+                                                lease->idem->record,
+                                                lease->token, NULL, NULL);
     }
+}
+
+
+ngx_int_t
+ngx_http_imagegram_lease_give_up(ngx_http_imagegram_lease_t *lease,
+    ngx_http_imagegram_lease_pt handler)
+{
+    if (!lease->renewal.timer_set) {
+        return NGX_DECLINED;
+    }
+
+    ngx_del_timer(&lease->renewal);
+
+    lease->handler = handler;
+
+    if (ngx_http_imagegram_store_release(lease->job->conf, lease->job->pool,
+                                         lease->idem->record, lease->token,
+                                         ngx_http_imagegram_lease_given_up,
+                                         lease)
+        == NULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_imagegram_lease_given_up(void *data, ngx_int_t rc, redisReply *reply)
+{
+    ngx_http_imagegram_lease_t *lease = data;
+
+    lease->handler(lease->data, rc == NGX_OK ? NGX_OK : NGX_ERROR);
 }
 
 

@@ -36,9 +36,15 @@ typedef struct {
 ngx_int_t ngx_http_imagegram_lease_start(ngx_http_imagegram_lease_t *lease);
 
 /* Renews it no more, before its job ends; and gives it up, unless the attempt
- * has completed the key.  Fine for one that was not started. */
+ * has completed the key, without waiting for that.  Fine for one that was not
+ * started. */
 void ngx_http_imagegram_lease_stop(ngx_http_imagegram_lease_t *lease,
     ngx_uint_t completed);
+
+/* Gives it up, calls handler(lease->data, NGX_OK or NGX_ERROR) when that is
+ * done.  NGX_DECLINED: nothing is held, or Redis cannot be asked. */
+ngx_int_t ngx_http_imagegram_lease_give_up(ngx_http_imagegram_lease_t *lease,
+    ngx_http_imagegram_lease_pt handler);
 
 
 #endif /* _NGX_HTTP_IMAGEGRAM_LEASE_H_INCLUDED_ */

@@ -102,9 +102,10 @@ ngx_http_imagegram_command_t *ngx_http_imagegram_store_reserve(
     u_char *token, ngx_msec_t lease, ngx_http_imagegram_redis_pt handler,
     void *data);
 
-/* Gives it back, if that attempt has it; without waiting for the reply. */
-void ngx_http_imagegram_store_release(ngx_http_imagegram_loc_conf_t *conf,
-    ngx_pool_t *pool, u_char *record, u_char *token);
+/* Gives it back, if that attempt has it.  The handler may be NULL. */
+ngx_http_imagegram_command_t *ngx_http_imagegram_store_release(
+    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, u_char *record,
+    u_char *token, ngx_http_imagegram_redis_pt handler, void *data);
 
 /*
  * For the sweeper; id is a storage's, rc as above, NGX_ERROR likewise.

@@ -48,9 +48,10 @@ ngx_http_imagegram_store_reserve(ngx_http_imagegram_loc_conf_t *conf,
 }
 
 
-void
+ngx_http_imagegram_command_t *
 ngx_http_imagegram_store_release(ngx_http_imagegram_loc_conf_t *conf,
-    ngx_pool_t *pool, u_char *record, u_char *token)
+    ngx_pool_t *pool, u_char *record, u_char *token,
+    ngx_http_imagegram_redis_pt handler, void *data)
 {
     ngx_http_imagegram_store_args_t  a;
 
@@ -58,9 +59,11 @@ ngx_http_imagegram_store_release(ngx_http_imagegram_loc_conf_t *conf,
     ngx_http_imagegram_store_key(&a, (char *) record, NULL);
     ngx_http_imagegram_store_arg(&a, token, IMAGEGRAM_ID_LEN);
 
-    if (!a.failed) {
-        (void) ngx_http_imagegram_redis_send(conf->redis,
-                                             &ngx_http_imagegram_release,
-                                             a.args, a.n, NULL, NULL);
+    if (a.failed) {
+        return NULL;
     }
+
+    return ngx_http_imagegram_redis_send(conf->redis,
+                                         &ngx_http_imagegram_release, a.args,
+                                         a.n, handler, data);
 }
