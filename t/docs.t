@@ -127,7 +127,8 @@ for my $conf (
 sub conf {
     my ($text) = @_;
 
-    my $more = "imagegram_converters 1 path=%%CONVERTER%%;\n" . join "\n",
+    my $more = "access_log off;\n"
+        . "imagegram_converters 1 path=%%CONVERTER%%;\n" . join "\n",
         map { "${_}_temp_path %%DIR%%/tmp/$_;" }
         qw(client_body proxy fastcgi uwsgi scgi);
 
