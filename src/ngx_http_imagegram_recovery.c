@@ -3,9 +3,11 @@
  * Recovery, see the header.
  *
  * A worker walks through the uploads of each storage when it starts; again,
- * after a while, as long as something could not be finished.  All workers do:
- * who claims an upload finishes it, and the others see that.  Reading the
- * folder and the records is done by threads, some entries at a time.
+ * after a while, as long as something could not be finished; and from time to
+ * time, since a worker that left after a reload may have had to give up, and
+ * tells nobody.  All workers do: who claims an upload finishes it, and the
+ * others see that.  Reading the folder and the records is done by threads, some
+ * entries at a time.
  */
 
 #include "ngx_http_imagegram.h"
@@ -19,9 +21,10 @@
 #define NGX_HTTP_IMAGEGRAM_RECOVERY_ENTRIES  64
 #define NGX_HTTP_IMAGEGRAM_RECOVERY_FOUND    4
 
-/* until the next walk, ms */
+/* until the next walk, ms: where one is wanted, and where none is */
 #define NGX_HTTP_IMAGEGRAM_RECOVERY_FIRST    500
 #define NGX_HTTP_IMAGEGRAM_RECOVERY_MAX      8000
+#define NGX_HTTP_IMAGEGRAM_RECOVERY_REGULAR  20000
 
 
 /* one for each storage, as long as the process */
@@ -37,8 +40,9 @@ typedef struct {
     ngx_http_imagegram_upload_t      found[NGX_HTTP_IMAGEGRAM_RECOVERY_FOUND];
     ngx_uint_t                       nfound;
     ngx_uint_t                       running;   /* transfers */
-    ngx_uint_t                       wanted;    /* another walk */
+    ngx_uint_t                       wanted;    /* another walk soon */
     ngx_msec_t                       delay;     /* before it */
+    ngx_uint_t                       walks;     /* that came to an end */
 } ngx_http_imagegram_recovery_t;
 
 
@@ -49,6 +53,8 @@ static ngx_int_t ngx_http_imagegram_recovery_create(ngx_cycle_t *cycle,
     ngx_http_imagegram_storage_t *storage);
 static void ngx_http_imagegram_recovery_walk(ngx_event_t *ev);
 static void ngx_http_imagegram_recovery_next(ngx_http_imagegram_recovery_t *rc);
+static void ngx_http_imagegram_recovery_schedule(
+    ngx_http_imagegram_recovery_t *rc);
 static void ngx_http_imagegram_recovery_read(void *data, ngx_log_t *log);
 static ngx_int_t ngx_http_imagegram_recovery_look(
     ngx_http_imagegram_recovery_t *rc, const char *name);
@@ -97,9 +103,13 @@ ngx_http_imagegram_recovery_wanted(ngx_http_imagegram_storage_t *storage)
 
     rc = ngx_http_imagegram_recovery_find(storage);
 
+    if (rc->wanted) {
+        return;
+    }
+
     rc->wanted = 1;
 
-    if (rc->dir == NULL && !rc->timer.timer_set) {
+    if (rc->dir == NULL) {
         ngx_add_timer(&rc->timer, rc->delay);
     }
 }
@@ -204,12 +214,26 @@ ngx_http_imagegram_recovery_next(ngx_http_imagegram_recovery_t *rc)
     (void) closedir(rc->dir);
     rc->dir = NULL;
 
-    if (!rc->end || rc->wanted) {
+    if (!rc->end) {
+        rc->wanted = 1;
+    }
+
+    rc->walks++;
+
+    ngx_http_imagegram_recovery_schedule(rc);
+}
+
+
+static void
+ngx_http_imagegram_recovery_schedule(ngx_http_imagegram_recovery_t *rc)
+{
+    if (rc->wanted) {
         rc->delay = ngx_min(2 * rc->delay, NGX_HTTP_IMAGEGRAM_RECOVERY_MAX);
         ngx_add_timer(&rc->timer, rc->delay);
 
     } else {
         rc->delay = NGX_HTTP_IMAGEGRAM_RECOVERY_FIRST;
+        ngx_add_timer(&rc->timer, NGX_HTTP_IMAGEGRAM_RECOVERY_REGULAR);
     }
 }
 
@@ -243,7 +267,10 @@ ngx_http_imagegram_recovery_read(void *data, ngx_log_t *log)
 }
 
 
-/* With NGX_OK the upload is open, and complete. */
+/*
+ * With NGX_OK the upload is open, and complete.  Looks for bytes: of most
+ * uploads that are posts only the record is there.
+ */
 
 static ngx_int_t
 ngx_http_imagegram_recovery_look(ngx_http_imagegram_recovery_t *rc,
@@ -251,8 +278,7 @@ ngx_http_imagegram_recovery_look(ngx_http_imagegram_recovery_t *rc,
 {
     ngx_http_imagegram_upload_t  *u;
 
-    if (ngx_strlen(name) != IMAGEGRAM_ID_LEN + sizeof(".info") - 1
-        || ngx_strcmp(name + IMAGEGRAM_ID_LEN, ".info") != 0
+    if (ngx_strlen(name) != IMAGEGRAM_ID_LEN
         || !imagegram_route_is_id((u_char *) name))
     {
         return NGX_DECLINED;
@@ -317,15 +343,15 @@ ngx_http_imagegram_recovery_start(ngx_http_imagegram_recovery_t *rc,
         conf = ngx_http_imagegram_recovery_location(rc,
                                     &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_LOCATION],
                                     &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_PREFIX]);
-        if (conf == NULL) {
+        if (conf) {
+            t = ngx_http_imagegram_transfer_adopt(conf, u->id);
+
+        } else if (rc->walks == 0) {
             ngx_log_error(NGX_LOG_ERR, rc->timer.log, 0,
                           "imagegram: upload %*s is complete, but there is no "
                           "location any more with its key prefix \"%V\"",
                           (size_t) IMAGEGRAM_ID_LEN, u->id,
                           &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_PREFIX]);
-
-        } else {
-            t = ngx_http_imagegram_transfer_adopt(conf, u->id);
         }
 
         ngx_free(data);

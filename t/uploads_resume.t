@@ -214,6 +214,27 @@ ok(wait_for(sub { eval { $t->get('posts/' . $u->id)->{status} == 200 } }, 30),
 ok(wait_for(sub { !$t->files('tmp') }, 30), 'nothing is left in tmp/');
 original_is($u, $bmp, 'every byte is there');
 
+# a worker that is about to leave after a reload, for which nobody comes
+
+$u = upload();
+
+my @old = $t->worker_pids;
+
+kill 'STOP', $t->converter_pids;
+$c = $u->begin(0, $bmp, 1000, @auth);
+received($u, 1000, 'the first bytes');
+$t->reload;
+
+# the new ones have looked what there is to finish
+select undef, undef, undef, 1.5;
+$c->write(substr $bmp, 1000);
+ok(wait_for(sub { -e $t->storage . '/tmp/' . $u->id . '.jpeg' }, 30),
+    'it is being converted');
+kill 'KILL', @old;
+ok(wait_for(sub { eval { $t->get('posts/' . $u->id)->{status} == 200 } }, 60),
+    'an old worker is killed, the others make the post');
+original_is($u, $bmp, 'every byte is there');
+
 # nginx is stopped meanwhile, and started again
 
 $u = upload();
