@@ -189,6 +189,9 @@ ngx_http_imagegram_recovery_walk(ngx_event_t *ev)
     if (rc->dir == NULL) {
         ngx_log_error(NGX_LOG_CRIT, ev->log, ngx_errno,
                       "opendir() \"%s\" failed", path);
+
+        rc->wanted = 1;
+        ngx_http_imagegram_recovery_schedule(rc);
         return;
     }
 
