@@ -314,7 +314,7 @@ ngx_http_imagegram_storage_empty(ngx_http_imagegram_storage_t *storage,
 
     (void) closedir(dir);
 
-    if (0) {
+    if (entry) {
         return NGX_DECLINED;
     }
 
