@@ -341,6 +341,7 @@ ngx_http_imagegram_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
+    ngx_http_imagegram_task_exit_process();
     ngx_http_imagegram_converters_exit_process(cycle);
 
     redis = mcf->redis.elts;

@@ -28,6 +28,7 @@ static ngx_str_t    ngx_http_imagegram_task_pool = ngx_string("default");
 
 static ngx_uint_t   ngx_http_imagegram_tasks;
 static ngx_event_t  ngx_http_imagegram_task_timer;
+static ngx_uint_t   ngx_http_imagegram_tasks_ended;
 
 
 ngx_int_t
@@ -41,6 +42,13 @@ ngx_http_imagegram_task_init(ngx_conf_t *cf)
 }
 
 
+void
+ngx_http_imagegram_task_exit_process(void)
+{
+    ngx_http_imagegram_tasks_ended = 1;
+}
+
+
 ngx_int_t
 ngx_http_imagegram_task_post(ngx_thread_task_t *task,
     void (*work)(void *data, ngx_log_t *log), void (*done)(void *data),
@@ -48,6 +56,10 @@ ngx_http_imagegram_task_post(ngx_thread_task_t *task,
 {
     ngx_cycle_t        *cycle;
     ngx_thread_pool_t  *tp;
+
+    if (ngx_http_imagegram_tasks_ended) {
+        return NGX_ERROR;
+    }
 
     cycle = (ngx_cycle_t *) ngx_cycle;
 

@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use Imagegram qw(alive wait_for);
 use Imagegram::Image;
+use Imagegram::Tus;
 use Test::More;
 
 
@@ -110,5 +111,29 @@ my $converter = $t->converter_pid;
 ($master) = $t->nginx_pid;
 kill 'TERM', $master;
 ok(wait_for(sub { !alive($_) }, 30), 'ended') for $master, $worker, $converter;
+
+
+# --- stop while Redis is asked, when there are no threads any more
+
+$t->start_nginx;
+
+my $originals = () = $t->files('originals');
+my $u = Imagegram::Tus->create($t, $png);
+
+kill 'STOP', $t->redis_pid;
+
+my @waiting = ($t->upload($png), $u->begin(0, $png, length $png),
+    $t->connect->send($t->prepare('GET', 'posts'))->flush);
+
+ok(wait_for(sub { (() = $t->files('originals')) == $originals + 2 }, 30),
+    'Redis is asked');
+select undef, undef, undef, 0.3;
+$t->stop_nginx('TERM');
+is($_->response->{status}, 503, 'the client is told') for @waiting;
+
+$t->start_nginx;
+kill 'CONT', $t->redis_pid;
+ok(wait_for(sub { $t->get('posts/' . $u->id)->{status} == 200 }, 30),
+    'the upload is finished');
 
 done_testing();
