@@ -291,19 +291,27 @@ ngx_http_imagegram_upload_end(ngx_http_imagegram_upload_t *u,
 }
 
 
+/* Also where somebody has taken over: that is no matter of bytes. */
+
 ngx_uint_t
 ngx_http_imagegram_upload_crashed(ngx_http_imagegram_upload_t *u)
 {
     ngx_uint_t  n;
 
-    if (ngx_http_imagegram_upload_ours(u) != NGX_OK) {
+    if (ngx_http_imagegram_upload_lock(u, NGX_HTTP_IMAGEGRAM_UPLOAD_SLICE, 1)
+        != NGX_OK)
+    {
         return 0;
     }
 
-    n = ++u->record.crashes;
+    n = 0;
 
-    if (ngx_http_imagegram_upload_write(u) != NGX_OK) {
-        n = 0;
+    if (ngx_http_imagegram_upload_read(u, &u->record) == NGX_OK) {
+        n = ++u->record.crashes;
+
+        if (ngx_http_imagegram_upload_write(u) != NGX_OK) {
+            n = 0;
+        }
     }
 
     ngx_http_imagegram_upload_unlock(u);

@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use Imagegram qw(alive slurp wait_for);
 use Imagegram::Image;
+use Imagegram::Tus;
 use Test::More;
 
 
@@ -85,6 +86,30 @@ my $r = $c->response;
 is($r->{status}, 503, 'killed twice: given up');
 is($r->{headers}{'content-type'}, 'application/problem+json', 'a problem');
 ok($r->{headers}{'retry-after'}, 'Retry-After');
+is_deeply($t->stored, $before, 'nothing is left');
+serves('after that');
+
+
+# --- an upload whose image takes each of them down, while others ask for it
+
+$before = $t->stored;
+
+my $u = Imagegram::Tus->create($t, $slow);
+my @asking = $u->begin(0, $slow, length $slow);
+
+for (1 .. 3) {
+    $child = child('STOP');
+    push @asking, $t->connect->send($t->prepare('HEAD', $u->path,
+        headers => ['Tus-Resumable' => '1.0.0']))->flush;
+    select undef, undef, undef, 0.5;
+    kill 'KILL', $child;
+    child('KILL');
+}
+
+ok(wait_for(sub { ($u->head->{status} // 0) == 404 }, 30),
+    'killed six times: it is refused');
+like($_->response->{status}, qr/^(?:200|410|422|503)$/, 'a clear answer')
+    for @asking;
 is_deeply($t->stored, $before, 'nothing is left');
 serves('after that');
 
