@@ -215,13 +215,9 @@ ngx_http_imagegram_tus_body(ngx_http_request_t *r, ngx_uint_t *given)
 
     type = r->headers_in.content_type;
 
-    *given = r->headers_in.content_length_n > 0 || r->headers_in.chunked;
+    /* HTTP/2 streams that tell no length are marked as chunked, too */
 
-#if (NGX_HTTP_V2)
-    if (r->stream && !r->stream->in_closed) {
-        *given = 1;
-    }
-#endif
+    *given = r->headers_in.content_length_n > 0 || r->headers_in.chunked;
 
     if (*given
         && (type == NULL

@@ -190,6 +190,22 @@ for my $part (['half', 0], ['rest', 100]) {
 
 is($r->{headers}{'content-location'}, '/posts/' . $u->id, 'HTTP/2: the post');
 
+# an empty body that ends a moment after its header, as curl's does there
+
+$r = $t->curl(2, 'uploads', '--http2-prior-knowledge', '-d', '',
+    '-H', 'Tus-Resumable: 1.0.0', '-H', 'Upload-Length: ' . length $png,
+    '-H', 'Upload-Metadata: ' . metadata(author => 'ann', body => 'x'));
+is($r->{status}, 201, 'HTTP/2: a creation with an empty body');
+
+$r = $t->curl(2, $u->path, '--http2-prior-knowledge', '-X', 'PATCH',
+    '-d', '', '-H', 'Tus-Resumable: 1.0.0',
+    '-H', 'Upload-Offset: ' . length $png);
+is($r->{headers}{'content-location'}, '/posts/' . $u->id,
+    'HTTP/2: an empty PATCH');
+is($t->curl(2, $u->path, '--http2-prior-knowledge', '--head',
+    '-H', 'Tus-Resumable: 1.0.0')->{headers}{'content-location'},
+    '/posts/' . $u->id, 'HTTP/2: HEAD');
+
 # X-HTTP-Method-Override
 
 $u = Imagegram::Tus->create($t, $png);
