@@ -45,6 +45,8 @@ static ngx_http_imagegram_intake_t *ngx_http_imagegram_intake_create(
     void *data);
 static ngx_int_t ngx_http_imagegram_intake_start(
     ngx_http_imagegram_intake_t *in);
+static ngx_int_t ngx_http_imagegram_intake_end(
+    ngx_http_imagegram_intake_t *in, ngx_int_t rc);
 static void ngx_http_imagegram_intake_ready(ngx_http_request_t *r);
 static void ngx_http_imagegram_intake_turn(ngx_event_t *ev);
 static void ngx_http_imagegram_intake_read(ngx_http_request_t *r);
@@ -150,18 +152,23 @@ ngx_http_imagegram_intake_start(ngx_http_imagegram_intake_t *in)
     r = in->request;
 
     if (r == r->main && r->headers_in.content_length_n > in->limit) {
-        ngx_http_imagegram_request_hold(r, 0);
 
         /* no "100 Continue" for what is refused anyway */
 
         r->expect_tested = 1;
         (void) ngx_http_discard_request_body(r);
 
-        in->rc = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
-        ngx_post_event(&in->event, &ngx_posted_events);
-
-        return NGX_DONE;
+        return ngx_http_imagegram_intake_end(in,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE);
     }
+
+#if (NGX_HTTP_V2)
+    if (r->stream && r->connection->error && r->request_body == NULL) {
+        ngx_http_imagegram_slice_rescue(r);
+
+        return ngx_http_imagegram_intake_end(in, NGX_HTTP_BAD_REQUEST);
+    }
+#endif
 
     r->request_body_no_buffering = 1;
 
@@ -170,13 +177,22 @@ ngx_http_imagegram_intake_start(ngx_http_imagegram_intake_t *in)
     rc = ngx_http_read_client_request_body(r, ngx_http_imagegram_intake_ready);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        ngx_http_imagegram_request_hold(r, 0);
-
-        /* what it brought so far may be of use */
-
-        in->rc = rc;
-        ngx_post_event(&in->event, &ngx_posted_events);
+        return ngx_http_imagegram_intake_end(in, rc);
     }
+
+    return NGX_DONE;
+}
+
+
+/* Nothing will be read; what the client brought so far may be of use. */
+
+static ngx_int_t
+ngx_http_imagegram_intake_end(ngx_http_imagegram_intake_t *in, ngx_int_t rc)
+{
+    ngx_http_imagegram_request_hold(in->request, 0);
+
+    in->rc = rc;
+    ngx_post_event(&in->event, &ngx_posted_events);
 
     return NGX_DONE;
 }

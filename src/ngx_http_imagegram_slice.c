@@ -216,13 +216,23 @@ ngx_http_imagegram_slice_restore(ngx_http_imagegram_slice_t *slice,
 void
 ngx_http_imagegram_slice_rescue(ngx_http_request_t *r)
 {
-    ngx_buf_t                *b;
+    ngx_buf_t                *b, *buf;
     ngx_chain_t              *cl;
     ngx_http_request_body_t  *rb;
 
     rb = r->request_body;
+    buf = rb ? rb->buf : r->stream->preread;
 
-    if (rb->bufs || rb->buf == NULL || rb->buf->pos == rb->buf->last) {
+    if (rb == NULL) {
+        rb = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
+        if (rb == NULL) {
+            return;
+        }
+
+        r->request_body = rb;
+    }
+
+    if (rb->bufs || buf == NULL || buf->pos == buf->last) {
         return;
     }
 
@@ -233,8 +243,8 @@ ngx_http_imagegram_slice_rescue(ngx_http_request_t *r)
         return;
     }
 
-    *b = *rb->buf;
-    rb->buf->pos = rb->buf->last;
+    *b = *buf;
+    buf->pos = buf->last;
 
     cl->buf = b;
     cl->next = NULL;

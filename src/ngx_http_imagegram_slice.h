@@ -56,8 +56,9 @@ void ngx_http_imagegram_slice_restore(ngx_http_imagegram_slice_t *slice,
 
 #if (NGX_HTTP_V2)
 /*
- * After the end of a stream that the client closed: nginx does not offer what
- * had come before, this puts it where other slices come from.
+ * After the end of a stream that the client closed, also before its body was
+ * asked for: nginx does not offer what had come before, this puts it where
+ * other slices come from.
  */
 void ngx_http_imagegram_slice_rescue(ngx_http_request_t *r);
 #endif
