@@ -24,7 +24,7 @@ my $disk = $t->storage;
 my $mounted;
 
 mkdir $disk;
-$mounted = $> == 0 && system('mount -t tmpfs -o size=4m,mode=755 none '
+$mounted = $> == 0 && system('mount -t tmpfs -o size=4m,mode=777 none '
     . "'$disk' > /dev/null 2>&1") == 0
     or plan skip_all => 'needs to mount a file system';
 
