@@ -273,8 +273,10 @@ allows(from($good, 'POST', $comments, user => 'ben', json => {}), $good,
 $r = from($good, 'POST', $comments, user => 'ben', json => { body => 'b' });
 is($r->{status}, 201, 'a comment from there');
 allows($r, $good, 'can be read');
-like($r->{headers}{'access-control-expose-headers'}, qr/\bLocation\b/,
-    'with its Location');
+like($r->{headers}{'access-control-expose-headers'}, qr/\b$_\b/, "with $_")
+    for qw(Location Content-Location Upload-Offset Upload-Length
+        Upload-Metadata Upload-Expires Tus-Resumable Tus-Version Tus-Extension
+        Tus-Max-Size Tus-Checksum-Algorithm Retry-After Link);
 allows(from('https://elsewhere.example', 'GET', '/posts', port => 4),
     'https://elsewhere.example', 'another server, other origins');
 allows(from($good, 'GET', '/posts', port => 4), undef, 'only');
@@ -300,6 +302,12 @@ for my $path ('posts', "$comments/$id", '/header/posts', '/asked/posts') {
     like($r->{headers}{'access-control-allow-headers'},
         qr/Authorization.*Content-Type/i, 'with these headers');
 }
+
+$r = preflight($good, 'uploads');
+like($r->{headers}{'access-control-allow-methods'}, qr/\bPATCH\b/, 'to upload');
+like($r->{headers}{'access-control-allow-headers'}, qr/\b$_\b/i, "with $_")
+    for qw(Tus-Resumable Upload-Length Upload-Metadata Upload-Offset
+        Upload-Checksum X-HTTP-Method-Override Idempotency-Key);
 
 $r = preflight($bad, '/open/posts');
 ok(!$r->{headers}{'access-control-allow-methods'}, 'not from another origin');

@@ -197,6 +197,27 @@ is($first->{status}, 201, 'it is made');
 same(make($key), $first, 'and known');
 ok($t->redis('TTL', $record) > 86_000, 'for a day');
 
+# it is renewed as long as that takes
+
+$key = key();
+
+my ($form_type, $slow) = Imagegram::Body::multipart(body => 'x',
+    image => $png);
+
+$c = $t->connect->write(join("\r\n", 'POST /posts HTTP/1.1',
+    'Host: localhost', 'Authorization: ' . Imagegram::HTTP::basic('ann', 'a'),
+    "Idempotency-Key: $key", "Content-Type: $form_type",
+    'Content-Length: ' . length $slow, '', '') . substr $slow, 0, 100);
+($record) = wait_for(sub {
+    (grep { $t->redis('HEXISTS', $_, 'token') }
+        @{ $t->redis('KEYS', '*:idem:*') })[0];
+}, 30);
+$t->redis('PEXPIRE', $record, 20_000);
+ok(wait_for(sub { $t->redis('PTTL', $record) > 20_000 }, 19),
+    'its lease is renewed');
+$c->write(substr($slow, 100), 'POST');
+is($c->response->{status}, 201, 'it is made, however slowly');
+
 # the client has left, the answer is lost
 
 $key = key();

@@ -93,6 +93,15 @@ for my $size (1, 0, 40, 1, 500) {
     is($u->offset, $at, 'HEAD says the same');
 }
 
+# the time that is left counts from the last byte
+
+my $bytes = $t->storage . '/uploads/' . $u->id;
+my ($inode, $written) = ((stat $bytes)[1], 1_700_000_000);
+
+utime $written, $written, $bytes;
+is($u->head->{headers}{'upload-expires'}, 'Wed, 15 Nov 2023 22:13:20 GMT',
+    'a day after the last byte');
+
 $r = $u->patch($at, substr $png, $at);
 is($r->{status}, 204, 'the last bytes');
 is($r->{headers}{'upload-offset'}, length $png, 'the last offset');
@@ -105,6 +114,8 @@ is($post->{Author}, 'ann', 'its author');
 is($post->{Body}, "first\nlight", 'its body');
 is($t->get($post->{Image})->{status}, 200, 'its image');
 is(original($u->id, 'png'), $png, 'its original');
+is((stat $t->storage . '/' . ($t->files('originals'))[0])[1], $inode,
+    'which is the very file that was uploaded');
 is_deeply([$t->files('uploads', 'tmp')], ['uploads/' . $u->id . '.info'],
     'only the record remains');
 
@@ -370,7 +381,46 @@ for my $case (
 
     is(create_request($t, 100_000, body => $bytes)->{status}, $status,
         "$what: when it is created");
+
+    # of a large chunk no more than that is sent
+
+    $u = Imagegram::Tus->create($t, 'x' x 100_000);
+
+    my $c = $u->begin(0, $bytes . 'x' x 90_000, length $bytes);
+
+    is($c->response->{status}, $status, "$what: before the rest has come");
 }
+
+# what the header of a request tells, before the body is sent at all
+
+$u = Imagegram::Tus->create($t, $png);
+
+for my $case (
+    [404, 0, 10, path => 'uploads/' . ('0' x 8) . '-0000-4000-8000-'
+        . '0' x 12],
+    [409, 1, 10],
+    [412, 0, 10, tus => '0.2.2'],
+    [413, 0, 1 + length $png],
+    [415, 0, 10, type => 'image/png'],
+    [400, 0, 10, headers => ['Upload-Checksum' => 'sha1 x']],
+) {
+    my ($status, $offset, $length, %request) = @$case;
+    my $asked = 0;
+    my $type = delete $request{type} // 'application/offset+octet-stream';
+    my $path = delete $request{path} // $u->path;
+    my @headers = @{ delete $request{headers} // [] };
+
+    $r = tus_request($t, 'PATCH', $path, expect => 1, length => $length,
+        body => sub { $asked++; 'x' }, %request, headers => [@headers,
+            'Upload-Offset' => $offset, 'Content-Type' => $type]);
+    is_problem($r, $status, "$status, told by the header");
+    is_deeply($r->{interim}, [], "$status: without 100 Continue");
+    is($asked, 0, "$status: the body is not waited for");
+}
+
+is($u->patch(0, $png, expect => 1)->{status}, 204, '100 Continue otherwise');
+$t->delete('posts/' . $u->id);
+$u->request('DELETE');
 
 # in a location with other limits
 

@@ -145,7 +145,20 @@ my $r = $c->response;
 
 ok($c->closed(30), 'idle for too long: the connection ends');
 is($u->offset, 70_000, 'what it brought counts');
-$u->request('DELETE');
+
+# one that is slow is not, however long it takes
+
+$c = $u->begin(70_000, substr($bmp, 70_000), 0, @auth);
+
+for my $n (1 .. 5) {
+    select undef, undef, undef, 1;
+    $c->write(substr $bmp, 70_000 + $n - 1, 1);
+}
+
+ok(!$c->closed(0), 'slower than the timeout in all: the connection stays');
+$c->write(substr $bmp, 70_005);
+is($c->response->{status}, 204, 'it ends well');
+original_is($u, $bmp, 'every byte is there');
 
 
 # --- takeover
@@ -330,6 +343,33 @@ ok(wait_for(sub { ($u->post // '') eq '/posts/' . $u->id }, 30),
     'and when it goes on the upload is finished');
 is(scalar(grep { $_->{PostID} eq $u->id }
     @{ ($t->walk('posts?limit=100'))[0] }), 1, 'with one post');
+
+
+# it answers, and refuses: no memory, a replica
+
+for my $case (
+    [[qw(CONFIG SET maxmemory 1)],   [qw(CONFIG SET maxmemory 0)]],
+    [[qw(REPLICAOF 127.0.0.1 1)],    [qw(REPLICAOF NO ONE)]],
+) {
+    my ($refuse, $accept) = @$case;
+
+    $u = upload();
+    $t->redis(@$refuse);
+    is_problem($u->patch(0, $bmp), 503, "@$refuse: 503");
+    is($u->offset, $size, 'the upload is complete');
+    $t->redis(@$accept);
+    ok(wait_for(sub { ($u->post // '') eq '/posts/' . $u->id }, 30),
+        "@$accept: and finished");
+    original_is($u, $bmp, 'every byte is there');
+}
+
+# its post was made, and deleted before anybody noted that
+
+$u = upload();
+$t->redis('SET', 'imagegram:{0}:buried:' . $u->id, 1);
+is($u->patch(0, $bmp)->{headers}{'content-location'}, '/posts/' . $u->id,
+    'a post that is buried was made');
+is($t->get('posts/' . $u->id)->{status}, 404, 'and is not made again');
 
 
 # --- all posts have their files, nothing else is there
