@@ -318,13 +318,17 @@ ngx_http_imagegram_parent_restart(ngx_event_t *ev)
 }
 
 
-/* A parent never says anything: what can be read is its end. */
+/*
+ * A parent never says anything: what can be read is its end, a reset if it
+ * left jobs unread.  Then it may be reaped, and its number another process's.
+ */
 
 static void
 ngx_http_imagegram_parent_read(ngx_event_t *rev)
 {
     u_char                            buf[1];
     ssize_t                           n;
+    ngx_err_t                         err;
     ngx_connection_t                 *c;
     ngx_http_imagegram_converters_t  *converters;
 
@@ -342,8 +346,9 @@ ngx_http_imagegram_parent_read(ngx_event_t *rev)
     }
 
     n = recv(c->fd, buf, 1, 0);
+    err = ngx_errno;
 
-    if (n == -1 && (ngx_errno == NGX_EAGAIN || ngx_errno == NGX_EINTR)) {
+    if (n == -1 && (err == NGX_EAGAIN || err == NGX_EINTR)) {
         rev->ready = 0;
 
         if (ngx_handle_read_event(rev, 0) == NGX_OK) {
@@ -351,7 +356,7 @@ ngx_http_imagegram_parent_read(ngx_event_t *rev)
         }
     }
 
-    if (n != 0) {
+    if (n == 1 || (n == -1 && err != NGX_ECONNRESET)) {
         ngx_http_imagegram_parent_kill(converters);
     }
 

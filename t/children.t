@@ -125,10 +125,28 @@ for my $n (1, 2) {
     serves("killed $n times");
 }
 
-$c = $t->upload($slow);
-$child = child('STOP');
+# with a job that it has not read yet, and reaped before the worker looks: its
+# number may be another's by then
 
 my $parent = $t->converter_pid;
+my ($worker) = $t->worker_pids;
+
+kill 'STOP', $parent;
+$c = $t->upload($png);
+ok(wait_for(sub { (() = $t->files('tmp')) == 3 }, 30), 'a job is on its way');
+$t->get('posts') for 1 .. 3;
+kill 'STOP', $worker;
+kill 'KILL', $parent;
+wait_for(sub { slurp("/proc/$parent/stat") =~ /\) Z / }, 30);
+kill 'CONT', $worker;
+is_gone($parent, 'a converter that was killed with a job');
+is($c->response->{status}, 201, 'which is tried once more');
+unlike($t->log, qr/kill\(\d+\) failed/, 'nobody else is killed');
+serves('after that');
+
+$c = $t->upload($slow);
+$child = child('STOP');
+$parent = $t->converter_pid;
 
 kill 'KILL', $parent;
 is_gone($child, 'the child of a converter that was killed');
@@ -162,7 +180,7 @@ $t->expect_log(qr/worker process \d+ exited on signal 9/);
 $t->upload($slow);
 $child = child('STOP');
 
-my ($worker) = $t->worker_pids;
+($worker) = $t->worker_pids;
 
 $parent = $t->converter_pid;
 kill 'KILL', $worker;
