@@ -322,6 +322,11 @@ ngx_http_imagegram_conf_check_body_size(ngx_conf_t *cf,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
+    if (clcf->noname) {
+        /* "if" or "limit_except": said of the location already */
+        return;
+    }
+
     need = ngx_http_imagegram_admission_size(conf, IMAGEGRAM_BODY_JSON);
 
     if (clcf->client_max_body_size != 0 && clcf->client_max_body_size < need) {

@@ -214,6 +214,7 @@ $t->{settings} = {};
 
 for my $case (
     ['client_max_body_size 1m;', 1],
+    ['client_max_body_size 1m; if ($host) { break; }', 1],
     ['client_max_body_size 100m;', 1],
     ['client_max_body_size 140m;', 0],
     ['client_max_body_size 0;', 0],
@@ -224,7 +225,7 @@ for my $case (
     my ($status, $output) = $t->check_conf;
 
     is($status, 0, "$case->[0] is accepted");
-    is($output =~ /\[warn\].*client_max_body_size/ ? 1 : 0, $case->[1],
+    is(scalar(() = $output =~ /\[warn\].*client_max_body_size/g), $case->[1],
         $case->[1] ? 'with a warning' : 'without a warning')
         or diag($output);
 }
