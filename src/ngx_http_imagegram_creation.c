@@ -147,7 +147,8 @@ ngx_http_imagegram_creation_receive(ngx_http_imagegram_creation_t *creation)
         rc = ngx_http_imagegram_publication_disk_status(ngx_errno);
 
         ngx_log_error(NGX_LOG_CRIT, r->connection->log, ngx_errno,
-                      "imagegram: creating a temporary file failed");
+                      "imagegram: creating a file in \"%V/tmp\" failed",
+                      &creation->job.conf->storage->path);
 
         (void) ngx_http_imagegram_creation_end(creation, 0);
         return rc;

@@ -117,7 +117,9 @@ ngx_http_imagegram_images_read(ngx_http_imagegram_storage_t *storage,
     if (fd == NGX_INVALID_FILE) {
         if (ngx_errno != NGX_ENOENT) {
             ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
-                          "imagegram: opening an image failed");
+                          "imagegram: opening the image of post %*s below "
+                          "\"%V\" failed", (size_t) IMAGEGRAM_ID_LEN,
+                          card->id, &storage->path);
         }
 
         return;
@@ -127,7 +129,9 @@ ngx_http_imagegram_images_read(ngx_http_imagegram_storage_t *storage,
         != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
-                      "imagegram: reading an image failed");
+                      "imagegram: reading the image of post %*s below "
+                      "\"%V\" failed", (size_t) IMAGEGRAM_ID_LEN, card->id,
+                      &storage->path);
     }
 
     ngx_close_file(fd);

@@ -149,7 +149,8 @@ ngx_http_imagegram_publication_prepared(void *data)
 
     if (p->err) {
         ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, p->err,
-                      "imagegram: creating a temporary file failed");
+                      "imagegram: creating a file in \"%V/tmp\" failed",
+                      &p->job->conf->storage->path);
 
         ngx_http_imagegram_publication_give_up(p,
                           ngx_http_imagegram_publication_disk_status(p->err));
@@ -240,7 +241,10 @@ ngx_http_imagegram_publication_placed(void *data)
 
     if (p->err) {
         ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, p->err,
-                      "imagegram: putting a post's files in place failed");
+                      "imagegram: putting the files of post %*s in place "
+                      "below \"%V\" failed",
+                      (size_t) IMAGEGRAM_ID_LEN, p->id,
+                      &p->job->conf->storage->path);
 
         p->status = ngx_http_imagegram_publication_disk_status(p->err);
         p->handler(p, NGX_DECLINED, NULL);

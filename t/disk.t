@@ -130,4 +130,17 @@ unlink @files;
 is(form($png)->{status}, 201, 'there is room again');
 is_deeply([$t->files('tmp')], [], 'nothing remains in tmp/');
 
+like($t->log, qr{creating a file in "\Q$disk\E/tmp" failed \(28},
+    'the log says where');
+like($t->log, qr{files of post [0-9a-f-]{36} in place below "\Q$disk\E"},
+    'and of which post');
+
+my $image = "$disk/images/" . join('/', $id =~ /^(..)(..)/) . "/$id.jpg";
+
+chmod 0, $image;
+is($t->get("posts/$id?images=base64")->{json}{Image}, '',
+    'an image that cannot be read is an empty one');
+like($t->log, qr{opening the image of post $id below "\Q$disk\E" failed \(13},
+    'which the log says, too');
+
 done_testing();
