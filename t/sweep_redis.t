@@ -180,7 +180,7 @@ obey($warning);
 is_swept('believed', shard('images', $post->{PostID}, 'jpg'));
 
 
-# --- Redis is away: nothing is said, nothing touched; what needs no Redis goes on
+# --- Redis is away: nothing is said or touched; what needs no Redis goes on
 
 @orphans = orphans();
 $t->stop_redis;
@@ -306,7 +306,8 @@ ok(wait_for(sub { $t->log =~ /does not know/ }, 60),
 # for which a worker that is to exit does not wait
 
 kill 'QUIT', $t->nginx_pid;
-ok(wait_for(sub { !alive($t->nginx_pid) }, 60), 'a worker exits between sweeps');
+ok(wait_for(sub { !alive($t->nginx_pid) }, 60),
+    'a worker exits between sweeps');
 
 $fake->stop;
 

@@ -80,7 +80,8 @@ my @orphans = orphans($t);
 
 is_swept($t, 'several prefixes', @orphans);
 swept_twice($t);
-is_deeply([grep { !/trash/ } placed($t)], \@files, 'all posts keep their files');
+is_deeply([grep { !/trash/ } placed($t)], \@files,
+    'all posts keep their files');
 
 my ($id) = $orphans[0] =~ m{([^/]+)\.jpg$};
 
