@@ -20,6 +20,8 @@ static void ngx_http_imagegram_publication_place(void *data, ngx_log_t *log);
 static void ngx_http_imagegram_publication_placed(void *data);
 static void ngx_http_imagegram_publication_stored(void *data, ngx_int_t rc,
     redisReply *reply);
+static ngx_uint_t ngx_http_imagegram_publication_buried(
+    ngx_http_imagegram_publication_t *p, redisReply *reply);
 static ngx_int_t ngx_http_imagegram_publication_used(
     ngx_http_imagegram_publication_t *p, redisReply *reply);
 static ngx_int_t ngx_http_imagegram_publication_thread(
@@ -284,17 +286,14 @@ ngx_http_imagegram_publication_stored(void *data, ngx_int_t rc,
         return;
     }
 
-    p->status = rc == NGX_OK
-                    ? ngx_http_imagegram_publication_used(p, reply)
-                    : ngx_http_imagegram_store_failed(p->job->request);
+    if (rc == NGX_OK) {
+        p->status = ngx_http_imagegram_publication_used(p, reply);
 
-    /* an upload's post was made before, and has been deleted since */
-
-    if (p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE
-        && reply && reply->type == REDIS_REPLY_ERROR
-        && ngx_strncmp(reply->str, "ERR buried", 10) == 0)
-    {
+    } else if (ngx_http_imagegram_publication_buried(p, reply)) {
         p->status = NGX_HTTP_GONE;
+
+    } else {
+        p->status = ngx_http_imagegram_store_failed(p->job->request);
     }
 
     /* an upload's attempt before this one may have made the post */
@@ -316,6 +315,18 @@ ngx_http_imagegram_publication_stored(void *data, ngx_int_t rc,
                   "stay", (size_t) IMAGEGRAM_ID_LEN, p->id);
 
     p->handler(p, NGX_ERROR, NULL);
+}
+
+
+/* An upload's post was made before, and has been deleted since. */
+
+static ngx_uint_t
+ngx_http_imagegram_publication_buried(ngx_http_imagegram_publication_t *p,
+    redisReply *reply)
+{
+    return p->conversion.job.kind == IMAGEGRAM_BODY_IMAGE
+           && reply && reply->type == REDIS_REPLY_ERROR
+           && ngx_strncmp(reply->str, "ERR buried", 10) == 0;
 }
 
 

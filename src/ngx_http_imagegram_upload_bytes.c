@@ -68,20 +68,20 @@ ngx_http_imagegram_upload_append(ngx_http_imagegram_upload_t *u,
 
     u->offset = slice->offset;
 
+    /* who takes over cuts off what is being hashed: not before that */
+
+    if (rc == NGX_OK && u->checked) {
+        rc = ngx_http_imagegram_upload_hash(u, from);
+        slice->err = ngx_errno;
+    }
+
     ngx_http_imagegram_upload_unlock(u);
 
     if (rc != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (u->checked) {
-        rc = ngx_http_imagegram_upload_hash(u, from);
-        slice->err = ngx_errno;
-
-        return rc;
-    }
-
-    return ngx_http_imagegram_upload_header(u);
+    return u->checked ? NGX_OK : ngx_http_imagegram_upload_header(u);
 }
 
 
@@ -149,6 +149,11 @@ ngx_http_imagegram_upload_hash(ngx_http_imagegram_upload_t *u, off_t from)
 
         if (got != n) {
             ngx_free(buf);
+
+            if (got >= 0) {
+                ngx_set_errno(EIO);
+            }
+
             return NGX_ERROR;
         }
 

@@ -42,7 +42,8 @@ sub digest {
 }
 
 my %digest = map { $_ => digest($image{$_}) } keys %image;
-my %text = (author => 'Ünsal', body => "Überfahrt — 日の出\nund zurück");
+my %text = (author => 'Ünsal',
+    body => "Überfahrt — 日の出\nund zurück");
 
 # "checked": chunks that have a checksum count only as a whole
 my @uploads = (

@@ -82,8 +82,9 @@ async function steps() {
   const image = await (await fetch('image.png')).blob();
   const photo = new File([image], 'a.png', { type, lastModified: 1 });
   const text = new File(['not at all an image'], 'b.png', { type });
-  const upload = (file, more) => uploadPhoto(file, { metadata, headers, ...more })
-    .catch((error) => error.originalResponse?.getBody() ?? String(error));
+  const upload = (file, more) =>
+    uploadPhoto(file, { metadata, headers, ...more }).catch((error) =>
+      error.originalResponse?.getBody() ?? String(error));
 
   return {
     first: await upload(photo),
