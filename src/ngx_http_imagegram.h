@@ -49,6 +49,7 @@ typedef struct {
 
     ngx_http_imagegram_redis_t       *redis;
     ngx_str_t                         key_prefix;
+    ngx_str_t                         owner;     /* of its posts */
 
     ngx_http_imagegram_storage_t     *storage;
     ngx_msec_t                        sweep;           /* interval; 0: off */

@@ -7,6 +7,7 @@
 #include "ngx_http_imagegram.h"
 #include "ngx_http_imagegram_conf.h"
 #include "ngx_http_imagegram_admission.h"
+#include "ngx_http_imagegram_owner.h"
 #include "ngx_http_imagegram_router.h"
 #include "ngx_http_imagegram_sweep.h"
 
@@ -166,6 +167,10 @@ ngx_http_imagegram_conf_merge(ngx_conf_t *cf, void *parent, void *child)
     rv = ngx_http_imagegram_conf_defaults(cf, conf);
     if (rv != NGX_CONF_OK) {
         return rv;
+    }
+
+    if (ngx_http_imagegram_owner_init(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     rv = ngx_http_imagegram_sweep_add(cf, conf);

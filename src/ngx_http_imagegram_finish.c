@@ -41,6 +41,8 @@ static void ngx_http_imagegram_finish_end(void *data, ngx_log_t *log);
 static void ngx_http_imagegram_finish_ended(void *data);
 static void ngx_http_imagegram_finish_trouble(
     ngx_http_imagegram_transfer_t *t, ngx_int_t status);
+static void ngx_http_imagegram_finish_sync(void *data, ngx_log_t *log);
+static void ngx_http_imagegram_finish_synced(void *data);
 
 
 void
@@ -265,6 +267,36 @@ ngx_http_imagegram_finish_trouble(ngx_http_imagegram_transfer_t *t,
     t->publication.status = status ? status : NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     ngx_http_imagegram_recovery_wanted(t->job.conf->storage);
+
+    /* a client that hears of all its bytes will not send them again */
+
+    if (t->job.request == NULL
+        || ngx_http_imagegram_transfer_thread(t, ngx_http_imagegram_finish_sync,
+                                              ngx_http_imagegram_finish_synced)
+           != NGX_OK)
+    {
+        t->finished(t);
+    }
+}
+
+
+static void
+ngx_http_imagegram_finish_sync(void *data, ngx_log_t *log)
+{
+    ngx_http_imagegram_transfer_t *t = data;
+
+    if (ngx_http_imagegram_upload_sync(&t->upload) != NGX_OK) {
+        ngx_log_error(NGX_LOG_CRIT, log, ngx_errno,
+                      "imagegram: upload %*s cannot be synced",
+                      (size_t) IMAGEGRAM_ID_LEN, t->upload.id);
+    }
+}
+
+
+static void
+ngx_http_imagegram_finish_synced(void *data)
+{
+    ngx_http_imagegram_transfer_t *t = data;
 
     t->finished(t);
 }

@@ -12,6 +12,7 @@
 
 #include "ngx_http_imagegram.h"
 #include "ngx_http_imagegram_finish.h"
+#include "ngx_http_imagegram_owner.h"
 #include "ngx_http_imagegram_recovery.h"
 #include "ngx_http_imagegram_task.h"
 
@@ -62,7 +63,7 @@ static void ngx_http_imagegram_recovery_found(void *data);
 static void ngx_http_imagegram_recovery_start(
     ngx_http_imagegram_recovery_t *rc, ngx_http_imagegram_upload_t *u);
 static ngx_http_imagegram_loc_conf_t *ngx_http_imagegram_recovery_location(
-    ngx_http_imagegram_recovery_t *rc, ngx_str_t *name, ngx_str_t *prefix);
+    ngx_http_imagegram_recovery_t *rc, ngx_str_t *name, ngx_str_t *owner);
 static void ngx_http_imagegram_recovery_done(ngx_http_imagegram_transfer_t *t);
 
 
@@ -294,7 +295,7 @@ ngx_http_imagegram_recovery_look(ngx_http_imagegram_recovery_t *rc,
     ngx_http_imagegram_upload_init(u, rc->storage, 0);
     ngx_memcpy(u->id, name, IMAGEGRAM_ID_LEN);
 
-    if (ngx_http_imagegram_upload_open(u, NULL) == NGX_OK
+    if (ngx_http_imagegram_upload_open(u) == NGX_OK
         && ngx_http_imagegram_upload_complete(u))
     {
         return NGX_OK;
@@ -345,16 +346,16 @@ ngx_http_imagegram_recovery_start(ngx_http_imagegram_recovery_t *rc,
     if (data) {
         conf = ngx_http_imagegram_recovery_location(rc,
                                     &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_LOCATION],
-                                    &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_PREFIX]);
+                                    &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_OWNER]);
         if (conf) {
             t = ngx_http_imagegram_transfer_adopt(conf, u->id);
 
         } else if (rc->walks == 0) {
             ngx_log_error(NGX_LOG_ERR, rc->timer.log, 0,
                           "imagegram: upload %*s is complete, but there is no "
-                          "location any more with its key prefix \"%V\"",
+                          "location any more for posts of \"%V\"",
                           (size_t) IMAGEGRAM_ID_LEN, u->id,
-                          &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_PREFIX]);
+                          &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_OWNER]);
         }
 
         ngx_free(data);
@@ -373,11 +374,11 @@ ngx_http_imagegram_recovery_start(ngx_http_imagegram_recovery_t *rc,
 }
 
 
-/* The location that it was sent to, or another one with the same keys. */
+/* The location that it was sent to, or another one whose posts are the same. */
 
 static ngx_http_imagegram_loc_conf_t *
 ngx_http_imagegram_recovery_location(ngx_http_imagegram_recovery_t *rc,
-    ngx_str_t *name, ngx_str_t *prefix)
+    ngx_str_t *name, ngx_str_t *owner)
 {
     ngx_uint_t                       i;
     ngx_http_imagegram_loc_conf_t  **conf, *other;
@@ -388,9 +389,7 @@ ngx_http_imagegram_recovery_location(ngx_http_imagegram_recovery_t *rc,
     for (i = 0; i < rc->mcf->locations.nelts; i++) {
 
         if (ngx_http_imagegram_recovery_find(conf[i]->storage) != rc
-            || conf[i]->key_prefix.len != prefix->len
-            || ngx_strncmp(conf[i]->key_prefix.data, prefix->data, prefix->len)
-               != 0)
+            || !ngx_http_imagegram_owner_is(conf[i], owner))
         {
             continue;
         }

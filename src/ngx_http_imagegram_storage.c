@@ -397,6 +397,19 @@ ngx_http_imagegram_storage_sync_dirs(const char *path, size_t top)
 }
 
 
+ngx_int_t
+ngx_http_imagegram_storage_sync(ngx_http_imagegram_storage_t *storage,
+    const char *folder)
+{
+    char  path[NGX_MAX_PATH];
+
+    (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V/%s%Z",
+                        &storage->path, folder);
+
+    return ngx_http_imagegram_storage_sync_dir(path);
+}
+
+
 static ngx_int_t
 ngx_http_imagegram_storage_sync_dir(const char *path)
 {

@@ -82,6 +82,11 @@ ngx_int_t ngx_http_imagegram_storage_place(
     ngx_http_imagegram_storage_t *storage, u_char *id,
     ngx_http_imagegram_temp_e original, imagegram_format_e format);
 
+/* Makes durable which files there are in a folder, "": the storage itself.
+ * Blocks. */
+ngx_int_t ngx_http_imagegram_storage_sync(
+    ngx_http_imagegram_storage_t *storage, const char *folder);
+
 /* Removes what is in tmp/ under that id; nothing there is fine.  Blocks. */
 void ngx_http_imagegram_storage_clean(ngx_http_imagegram_storage_t *storage,
     u_char *id, ngx_log_t *log);

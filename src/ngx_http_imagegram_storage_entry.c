@@ -77,7 +77,7 @@ ngx_http_imagegram_walk_expire(ngx_http_imagegram_walk_t *walk,
     }
 
     switch (ngx_http_imagegram_upload_expire(walk->storage, (u_char *) bytes,
-                                             walk->upload_expires, log))
+                                             before, log))
     {
     case NGX_OK:
         return 1;

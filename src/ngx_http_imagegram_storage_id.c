@@ -29,8 +29,6 @@ static ngx_int_t ngx_http_imagegram_storage_id_write(const char *path,
     u_char *id, ngx_http_imagegram_user_t *user);
 static ngx_int_t ngx_http_imagegram_storage_empty(
     ngx_http_imagegram_storage_t *storage, const char *folder);
-static ngx_int_t ngx_http_imagegram_storage_id_sync(
-    ngx_http_imagegram_storage_t *storage);
 static ngx_int_t ngx_http_imagegram_storage_id_file(
     ngx_http_imagegram_storage_t *storage, const char *name, u_char *id);
 static void ngx_http_imagegram_storage_id_path(
@@ -90,6 +88,19 @@ ngx_http_imagegram_storage_id_new(ngx_http_imagegram_storage_t *storage,
 
 
 ngx_int_t
+ngx_http_imagegram_storage_unused(ngx_http_imagegram_storage_t *storage)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_imagegram_storage_empty(storage, "images");
+
+    return rc == NGX_OK ? ngx_http_imagegram_storage_empty(storage,
+                                                           "originals")
+                        : rc;
+}
+
+
+ngx_int_t
 ngx_http_imagegram_storage_id_told(ngx_http_imagegram_storage_t *storage)
 {
     ngx_http_imagegram_id_path_t  path;
@@ -100,7 +111,7 @@ ngx_http_imagegram_storage_id_told(ngx_http_imagegram_storage_t *storage)
         return NGX_ERROR;
     }
 
-    return ngx_http_imagegram_storage_id_sync(storage);
+    return ngx_http_imagegram_storage_sync(storage, "");
 }
 
 
@@ -216,11 +227,7 @@ ngx_http_imagegram_storage_id_link(ngx_http_imagegram_storage_t *storage,
     ngx_http_imagegram_storage_id_path(id, storage, "id");
     ngx_http_imagegram_storage_id_path(new, storage, "new");
 
-    rc = ngx_http_imagegram_storage_empty(storage, "images");
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_imagegram_storage_empty(storage, "originals");
-    }
+    rc = ngx_http_imagegram_storage_unused(storage);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
@@ -245,7 +252,7 @@ ngx_http_imagegram_storage_id_link(ngx_http_imagegram_storage_t *storage,
         return NGX_ERROR;
     }
 
-    return ngx_http_imagegram_storage_id_sync(storage);
+    return ngx_http_imagegram_storage_sync(storage, "");
 }
 
 
@@ -321,30 +328,6 @@ ngx_http_imagegram_storage_empty(ngx_http_imagegram_storage_t *storage,
     ngx_set_errno(err);
 
     return err ? NGX_ERROR : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_imagegram_storage_id_sync(ngx_http_imagegram_storage_t *storage)
-{
-    ngx_fd_t   fd;
-    ngx_int_t  rc;
-    ngx_err_t  err;
-
-    fd = open((char *) storage->path.data, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-
-    if (fd == NGX_INVALID_FILE) {
-        return NGX_ERROR;
-    }
-
-    rc = fsync(fd) == -1 ? NGX_ERROR : NGX_OK;
-    err = ngx_errno;
-
-    (void) ngx_close_file(fd);
-
-    ngx_set_errno(err);
-
-    return rc;
 }
 
 

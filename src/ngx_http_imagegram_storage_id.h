@@ -41,6 +41,11 @@ ngx_int_t ngx_http_imagegram_storage_id_read(
 ngx_uint_t ngx_http_imagegram_storage_id_new(
     ngx_http_imagegram_storage_t *storage, u_char *id);
 
+/* Whether it holds no post's files: NGX_OK; NGX_DECLINED, it does; NGX_ERROR,
+ * ngx_errno is set. */
+ngx_int_t ngx_http_imagegram_storage_unused(
+    ngx_http_imagegram_storage_t *storage);
+
 /* Redis was told: removes "new".  NGX_ERROR: ngx_errno is set. */
 ngx_int_t ngx_http_imagegram_storage_id_told(
     ngx_http_imagegram_storage_t *storage);

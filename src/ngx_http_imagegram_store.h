@@ -110,7 +110,9 @@ ngx_http_imagegram_command_t *ngx_http_imagegram_store_release(
 /*
  * For the sweeper; id is a storage's, rc as above, NGX_ERROR likewise.
  *
- * register: Redis is to know the storage.
+ * register: Redis is to know the storage; files tells whether that holds files
+ * of posts.  The reply is an integer: 1; 0 where it does, and Redis, which did
+ * not know it, has no posts: then it will not.
  *
  * sweep: a sweep begins at now, the last one, which the storage knows of, was
  * at last.  The reply is an integer: 1; 0 where Redis does not know the
@@ -121,7 +123,7 @@ ngx_http_imagegram_command_t *ngx_http_imagegram_store_release(
  * more).  With bury set, they are buried.
  */
 ngx_int_t ngx_http_imagegram_store_register(
-    ngx_http_imagegram_loc_conf_t *conf, u_char *id,
+    ngx_http_imagegram_loc_conf_t *conf, u_char *id, ngx_uint_t files,
     ngx_http_imagegram_redis_pt handler, void *data);
 ngx_int_t ngx_http_imagegram_store_sweep(ngx_http_imagegram_loc_conf_t *conf,
     u_char *id, time_t last, time_t now, ngx_http_imagegram_redis_pt handler,

@@ -20,6 +20,10 @@ static ngx_int_t ngx_http_imagegram_store_sweep_begin(
     const char *first);
 
 
+static ngx_http_imagegram_script_t  ngx_http_imagegram_register = {
+    ngx_string(NGX_HTTP_IMAGEGRAM_LUA_REGISTER), { 0 }
+};
+
 static ngx_http_imagegram_script_t  ngx_http_imagegram_sweep = {
     ngx_string(NGX_HTTP_IMAGEGRAM_LUA_SWEEP), { 0 }
 };
@@ -32,6 +36,7 @@ static ngx_http_imagegram_script_t  ngx_http_imagegram_orphans = {
 void
 ngx_http_imagegram_store_sweep_init(void)
 {
+    ngx_http_imagegram_redis_script(&ngx_http_imagegram_register);
     ngx_http_imagegram_redis_script(&ngx_http_imagegram_sweep);
     ngx_http_imagegram_redis_script(&ngx_http_imagegram_orphans);
 }
@@ -39,19 +44,23 @@ ngx_http_imagegram_store_sweep_init(void)
 
 ngx_int_t
 ngx_http_imagegram_store_register(ngx_http_imagegram_loc_conf_t *conf,
-    u_char *id, ngx_http_imagegram_redis_pt handler, void *data)
+    u_char *id, ngx_uint_t files, ngx_http_imagegram_redis_pt handler,
+    void *data)
 {
     ngx_http_imagegram_store_args_t  a;
 
-    if (ngx_http_imagegram_store_sweep_begin(&a, conf, "HSETNX") != NGX_OK) {
+    if (ngx_http_imagegram_store_sweep_begin(&a, conf, "2") != NGX_OK) {
         return NGX_ERROR;
     }
 
     ngx_http_imagegram_store_key(&a, "storages", NULL);
+    ngx_http_imagegram_store_key(&a, "feed", NULL);
     ngx_http_imagegram_store_arg(&a, id, IMAGEGRAM_ID_LEN);
-    ngx_http_imagegram_store_arg(&a, (u_char *) "0", 1);
+    ngx_http_imagegram_store_arg(&a, (u_char *) (files ? "1" : "0"), 1);
 
-    return ngx_http_imagegram_store_sweep_send(&a, NULL, handler, data);
+    return ngx_http_imagegram_store_sweep_send(&a,
+                                               &ngx_http_imagegram_register,
+                                               handler, data);
 }
 
 

@@ -234,6 +234,7 @@ ngx_http_imagegram_sweep_walked(void *data)
                && !run->introduced)
     {
         if (sweep->registration) {
+            ngx_http_imagegram_sweep_unregistered(sweep);
             ngx_http_imagegram_sweep_finish(sweep);
 
         } else {

@@ -60,5 +60,8 @@ void ngx_http_imagegram_sweep_exit_process(ngx_cycle_t *cycle);
  */
 void ngx_http_imagegram_sweep_register(ngx_http_imagegram_sweep_t *sweep);
 
+/* Says, once, that a sweep has to wait for that. */
+void ngx_http_imagegram_sweep_unregistered(ngx_http_imagegram_sweep_t *sweep);
+
 
 #endif /* _NGX_HTTP_IMAGEGRAM_SWEEP_H_INCLUDED_ */

@@ -107,10 +107,9 @@ ngx_http_imagegram_sweep_owner(ngx_http_imagegram_sweep_t *sweep,
 
     for (i = 0; i < sweep->owners.nelts; i++) {
 
-        if (owners[i]->redis == conf->redis
-            && owners[i]->key_prefix.len == conf->key_prefix.len
-            && ngx_memcmp(owners[i]->key_prefix.data, conf->key_prefix.data,
-                          conf->key_prefix.len)
+        if (owners[i]->owner.len == conf->owner.len
+            && ngx_memcmp(owners[i]->owner.data, conf->owner.data,
+                          conf->owner.len)
                == 0)
         {
             return NGX_OK;

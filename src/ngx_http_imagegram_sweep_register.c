@@ -17,7 +17,7 @@
 /* until Redis is asked again, ms; doubled each time */
 
 #define NGX_HTTP_IMAGEGRAM_REGISTER_RETRY      500
-#define NGX_HTTP_IMAGEGRAM_REGISTER_RETRY_MAX  60000
+#define NGX_HTTP_IMAGEGRAM_REGISTER_RETRY_MAX  5000
 
 
 struct ngx_http_imagegram_registration_s {
@@ -25,20 +25,24 @@ struct ngx_http_imagegram_registration_s {
     ngx_event_t                  timer;
     ngx_msec_t                   retry;
     ngx_uint_t                   owner;     /* the one being told */
+    u_char                      *told;      /* for each of them: it was */
+    ngx_uint_t                   failed;    /* one could not be */
     u_char                       id[IMAGEGRAM_ID_LEN];
     ngx_uint_t                   new;
+    ngx_uint_t                   files;     /* it holds some of posts */
     ngx_err_t                    err;       /* of a thread */
+    ngx_uint_t                   said;      /* that a sweep waits */
 };
 
 
+static void ngx_http_imagegram_register_begin(
+    ngx_http_imagegram_sweep_t *sweep);
 static void ngx_http_imagegram_register_look(void *data, ngx_log_t *log);
 static void ngx_http_imagegram_register_looked(void *data);
 static void ngx_http_imagegram_register_tell(
     ngx_http_imagegram_sweep_t *sweep);
 static void ngx_http_imagegram_register_told(void *data, ngx_int_t rc,
     redisReply *reply);
-static void ngx_http_imagegram_register_retry(
-    ngx_http_imagegram_sweep_t *sweep);
 static void ngx_http_imagegram_register_retry_handler(ngx_event_t *ev);
 static void ngx_http_imagegram_register_mark(void *data, ngx_log_t *log);
 static void ngx_http_imagegram_register_marked(void *data);
@@ -57,8 +61,10 @@ ngx_http_imagegram_sweep_register(ngx_http_imagegram_sweep_t *sweep)
         return;
     }
 
+    reg->told = ngx_pcalloc(ngx_cycle->pool, sweep->owners.nelts);
     reg->task = ngx_thread_task_alloc(ngx_cycle->pool, 0);
-    if (reg->task == NULL) {
+
+    if (reg->told == NULL || reg->task == NULL) {
         return;
     }
 
@@ -70,10 +76,35 @@ ngx_http_imagegram_sweep_register(ngx_http_imagegram_sweep_t *sweep)
 
     sweep->registration = reg;
 
-    if (ngx_http_imagegram_task_post(reg->task,
-                                     ngx_http_imagegram_register_look,
-                                     ngx_http_imagegram_register_looked, sweep)
-        != NGX_OK)
+    ngx_http_imagegram_register_begin(sweep);
+}
+
+
+void
+ngx_http_imagegram_sweep_unregistered(ngx_http_imagegram_sweep_t *sweep)
+{
+    if (!sweep->registration->said) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "imagegram: images and originals of \"%V\" are not "
+                      "swept as long as there is a Redis that could not be "
+                      "told of this storage", &sweep->storage->path);
+    }
+
+    sweep->registration->said = 1;
+}
+
+
+/* What there is in the storage may have changed since the last try. */
+
+static void
+ngx_http_imagegram_register_begin(ngx_http_imagegram_sweep_t *sweep)
+{
+    if (ngx_exiting
+        || ngx_http_imagegram_task_post(sweep->registration->task,
+                                        ngx_http_imagegram_register_look,
+                                        ngx_http_imagegram_register_looked,
+                                        sweep)
+           != NGX_OK)
     {
         sweep->registration = NULL;
     }
@@ -95,6 +126,7 @@ ngx_http_imagegram_register_look(void *data, ngx_log_t *log)
     }
 
     reg->new = ngx_http_imagegram_storage_id_new(sweep->storage, reg->id);
+    reg->files = ngx_http_imagegram_storage_unused(sweep->storage) != NGX_OK;
 }
 
 
@@ -103,10 +135,17 @@ ngx_http_imagegram_register_looked(void *data)
 {
     ngx_http_imagegram_sweep_t *sweep = data;
 
-    if (sweep->registration->err) {
+    ngx_http_imagegram_registration_t  *reg;
+
+    reg = sweep->registration;
+
+    if (reg->err) {
         ngx_http_imagegram_register_failed(sweep);
 
-    } else if (sweep->registration->new) {
+    } else if (reg->new) {
+        reg->owner = 0;
+        reg->failed = 0;
+
         ngx_http_imagegram_register_tell(sweep);
 
     } else {
@@ -114,6 +153,8 @@ ngx_http_imagegram_register_looked(void *data)
     }
 }
 
+
+/* The next owner that was not told yet; where one is away, the others are. */
 
 static void
 ngx_http_imagegram_register_tell(ngx_http_imagegram_sweep_t *sweep)
@@ -124,20 +165,40 @@ ngx_http_imagegram_register_tell(ngx_http_imagegram_sweep_t *sweep)
     reg = sweep->registration;
     owners = sweep->owners.elts;
 
-    if (ngx_exiting) {
-        sweep->registration = NULL;
-        return;
+    for ( /* void */ ; reg->owner < sweep->owners.nelts; reg->owner++) {
+
+        if (reg->told[reg->owner]) {
+            continue;
+        }
+
+        if (ngx_http_imagegram_store_register(owners[reg->owner], reg->id,
+                                              reg->files,
+                                              ngx_http_imagegram_register_told,
+                                              sweep)
+            == NGX_OK)
+        {
+            return;
+        }
+
+        reg->failed = 1;
     }
 
-    if (ngx_http_imagegram_store_register(owners[reg->owner], reg->id,
-                                          ngx_http_imagegram_register_told,
-                                          sweep)
-        != NGX_OK)
+    if (reg->failed
+        || ngx_http_imagegram_task_post(reg->task,
+                                        ngx_http_imagegram_register_mark,
+                                        ngx_http_imagegram_register_marked,
+                                        sweep)
+           != NGX_OK)
     {
-        ngx_http_imagegram_register_retry(sweep);
+        ngx_add_timer(&reg->timer, reg->retry);
+
+        reg->retry = ngx_min(2 * reg->retry,
+                             NGX_HTTP_IMAGEGRAM_REGISTER_RETRY_MAX);
     }
 }
 
+
+/* Also one that will not know the storage was told: the sweeper reports it. */
 
 static void
 ngx_http_imagegram_register_told(void *data, ngx_int_t rc, redisReply *reply)
@@ -148,46 +209,23 @@ ngx_http_imagegram_register_told(void *data, ngx_int_t rc, redisReply *reply)
 
     reg = sweep->registration;
 
-    if (rc != NGX_OK || reply->type != REDIS_REPLY_INTEGER) {
-        ngx_http_imagegram_register_retry(sweep);
-        return;
+    if (rc == NGX_OK && reply->type == REDIS_REPLY_INTEGER) {
+        reg->told[reg->owner] = 1;
+
+    } else {
+        reg->failed = 1;
     }
 
-    if (++reg->owner < sweep->owners.nelts) {
-        ngx_http_imagegram_register_tell(sweep);
-        return;
-    }
+    reg->owner++;
 
-    if (ngx_http_imagegram_task_post(reg->task,
-                                     ngx_http_imagegram_register_mark,
-                                     ngx_http_imagegram_register_marked, sweep)
-        != NGX_OK)
-    {
-        ngx_http_imagegram_register_retry(sweep);
-    }
-}
-
-
-/* With all of them anew: the first may have lost its data meanwhile. */
-
-static void
-ngx_http_imagegram_register_retry(ngx_http_imagegram_sweep_t *sweep)
-{
-    ngx_http_imagegram_registration_t  *reg;
-
-    reg = sweep->registration;
-    reg->owner = 0;
-
-    ngx_add_timer(&reg->timer, reg->retry);
-
-    reg->retry = ngx_min(2 * reg->retry, NGX_HTTP_IMAGEGRAM_REGISTER_RETRY_MAX);
+    ngx_http_imagegram_register_tell(sweep);
 }
 
 
 static void
 ngx_http_imagegram_register_retry_handler(ngx_event_t *ev)
 {
-    ngx_http_imagegram_register_tell(ev->data);
+    ngx_http_imagegram_register_begin(ev->data);
 }
 
 

@@ -16,8 +16,6 @@
 
 static void ngx_http_imagegram_upload_close_bytes(
     ngx_http_imagegram_upload_t *u);
-static ngx_int_t ngx_http_imagegram_upload_owned(
-    ngx_http_imagegram_upload_t *u, ngx_str_t *user);
 static ngx_int_t ngx_http_imagegram_upload_stat(
     ngx_http_imagegram_upload_t *u);
 
@@ -94,7 +92,7 @@ ngx_http_imagegram_upload_create(ngx_http_imagegram_upload_t *u,
 
 
 ngx_int_t
-ngx_http_imagegram_upload_open(ngx_http_imagegram_upload_t *u, ngx_str_t *user)
+ngx_http_imagegram_upload_open(ngx_http_imagegram_upload_t *u)
 {
     ngx_int_t  rc;
 
@@ -107,10 +105,6 @@ ngx_http_imagegram_upload_open(ngx_http_imagegram_upload_t *u, ngx_str_t *user)
 
     rc = ngx_http_imagegram_upload_read(u, &u->record);
 
-    if (rc == NGX_OK && user) {
-        rc = ngx_http_imagegram_upload_owned(u, user);
-    }
-
     if (rc != NGX_OK) {
         return rc;
     }
@@ -119,19 +113,23 @@ ngx_http_imagegram_upload_open(ngx_http_imagegram_upload_t *u, ngx_str_t *user)
         u->bytes = ngx_http_imagegram_storage_open(u->storage, u->id,
                                              NGX_HTTP_IMAGEGRAM_UPLOAD_BYTES);
 
-        /* it may have ended this very moment, the record tells */
+        if (u->bytes == NGX_INVALID_FILE) {
 
-        if (u->bytes == NGX_INVALID_FILE
-            && (ngx_errno != NGX_ENOENT
-                || ngx_http_imagegram_upload_read(u, &u->record) != NGX_OK))
-        {
-            return NGX_ERROR;
-        }
+            if (ngx_errno != NGX_ENOENT) {
+                return NGX_ERROR;
+            }
 
-        if (u->bytes == NGX_INVALID_FILE
-            && u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_RECEIVING)
-        {
-            return NGX_DECLINED;
+            /* it may have ended this very moment, the record tells */
+
+            rc = ngx_http_imagegram_upload_read(u, &u->record);
+
+            if (rc != NGX_OK) {
+                return rc;
+            }
+
+            if (u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_RECEIVING) {
+                return NGX_DECLINED;
+            }
         }
     }
 
@@ -322,7 +320,7 @@ ngx_http_imagegram_upload_crashed(ngx_http_imagegram_upload_t *u)
 
 ngx_int_t
 ngx_http_imagegram_upload_remove(ngx_http_imagegram_upload_t *u,
-    ngx_log_t *log)
+    time_t before, ngx_log_t *log)
 {
     ngx_int_t  rc;
 
@@ -338,7 +336,10 @@ ngx_http_imagegram_upload_remove(ngx_http_imagegram_upload_t *u,
         rc = ngx_http_imagegram_upload_stat(u);
     }
 
-    if (rc == NGX_OK && ngx_http_imagegram_upload_complete(u)) {
+    if (rc == NGX_OK
+        && (ngx_http_imagegram_upload_complete(u)
+            || (before && u->touched >= before)))
+    {
         rc = NGX_BUSY;
     }
 
@@ -369,7 +370,7 @@ ngx_http_imagegram_upload_remove(ngx_http_imagegram_upload_t *u,
 
 ngx_int_t
 ngx_http_imagegram_upload_expire(ngx_http_imagegram_storage_t *storage,
-    u_char *id, time_t expires, ngx_log_t *log)
+    u_char *id, time_t before, ngx_log_t *log)
 {
     ngx_int_t                    rc;
     ngx_http_imagegram_upload_t  u;
@@ -379,34 +380,38 @@ ngx_http_imagegram_upload_expire(ngx_http_imagegram_storage_t *storage,
     ngx_http_imagegram_upload_init(&u, storage, 0);
     ngx_memcpy(u.id, id, NGX_HTTP_IMAGEGRAM_ID_LEN);
 
-    rc = ngx_http_imagegram_upload_open(&u, NULL);
+    rc = ngx_http_imagegram_upload_open(&u);
 
     if (rc == NGX_DECLINED) {
         ngx_http_imagegram_upload_close(&u);
         return NGX_DECLINED;
     }
 
-    if (rc == NGX_OK && ngx_time() - u.touched <= expires) {
-        rc = NGX_BUSY;
-    }
-
     if (rc == NGX_OK) {
-        rc = ngx_http_imagegram_upload_claim(&u);
-    }
-
-    /* also one that could not be made a post of for so long */
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_imagegram_upload_complete(&u)
-                 ? ngx_http_imagegram_upload_end(&u,
-                                            NGX_HTTP_IMAGEGRAM_UPLOAD_REFUSED,
-                                            IMAGEGRAM_INTERNAL, log)
-                 : ngx_http_imagegram_upload_remove(&u, log);
+        rc = ngx_http_imagegram_upload_remove(&u, before, log);
     }
 
     ngx_http_imagegram_upload_close(&u);
 
     return rc == NGX_OK ? NGX_OK : NGX_BUSY;
+}
+
+
+ngx_int_t
+ngx_http_imagegram_upload_sync(ngx_http_imagegram_upload_t *u)
+{
+    if (u->bytes == NGX_INVALID_FILE) {
+        u->bytes = ngx_http_imagegram_storage_open(u->storage, u->id,
+                                             NGX_HTTP_IMAGEGRAM_UPLOAD_BYTES);
+    }
+
+    if (u->bytes == NGX_INVALID_FILE || fdatasync(u->bytes) == -1
+        || fdatasync(u->info) == -1)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_imagegram_storage_sync(u->storage, "uploads");
 }
 
 
@@ -536,30 +541,6 @@ ngx_http_imagegram_upload_write(ngx_http_imagegram_upload_t *u)
     size = sizeof(ngx_http_imagegram_upload_record_t);
 
     return pwrite(u->info, &u->record, size, 0) == size ? NGX_OK : NGX_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_imagegram_upload_owned(ngx_http_imagegram_upload_t *u,
-    ngx_str_t *user)
-{
-    size_t  len;
-    u_char  buf[4 * IMAGEGRAM_AUTHOR_MAX];
-
-    len = u->record.texts[NGX_HTTP_IMAGEGRAM_UPLOAD_USER];
-
-    if (len != user->len || len > sizeof(buf)) {
-        return NGX_DECLINED;
-    }
-
-    if (pread(u->info, buf, len, sizeof(ngx_http_imagegram_upload_record_t))
-        != (ssize_t) len)
-    {
-        return NGX_ERROR;
-    }
-
-    return len == 0 || ngx_memcmp(buf, user->data, len) == 0 ? NGX_OK
-                                                             : NGX_DECLINED;
 }
 
 

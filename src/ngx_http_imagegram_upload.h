@@ -46,8 +46,8 @@ typedef enum {
 
 typedef enum {
     NGX_HTTP_IMAGEGRAM_UPLOAD_USER = 0,         /* who created it */
-    NGX_HTTP_IMAGEGRAM_UPLOAD_LOCATION,         /* name of the location, */
-    NGX_HTTP_IMAGEGRAM_UPLOAD_PREFIX,           /* and its Redis keys' */
+    NGX_HTTP_IMAGEGRAM_UPLOAD_LOCATION,         /* its name, */
+    NGX_HTTP_IMAGEGRAM_UPLOAD_OWNER,            /* and that of its posts */
     NGX_HTTP_IMAGEGRAM_UPLOAD_AUTHOR,
     NGX_HTTP_IMAGEGRAM_UPLOAD_BODY,
     NGX_HTTP_IMAGEGRAM_UPLOAD_METADATA,         /* Upload-Metadata as sent */
@@ -107,12 +107,10 @@ ngx_int_t ngx_http_imagegram_upload_create(ngx_http_imagegram_upload_t *u,
     ngx_str_t *texts);
 
 /*
- * Opens the upload u->id, and fills in record, offset and touched.  user is
- * who must have created it; NULL: whoever.  NGX_DECLINED: there is none.
- * NGX_ERROR: ngx_errno is set.
+ * Opens the upload u->id, and fills in record, offset and touched.
+ * NGX_DECLINED: there is none.  NGX_ERROR: ngx_errno is set.
  */
-ngx_int_t ngx_http_imagegram_upload_open(ngx_http_imagegram_upload_t *u,
-    ngx_str_t *user);
+ngx_int_t ngx_http_imagegram_upload_open(ngx_http_imagegram_upload_t *u);
 
 /* Gives the record's texts, NULL or memory by ngx_alloc() that they point
  * into, the caller's to free. */
@@ -161,18 +159,22 @@ ngx_int_t ngx_http_imagegram_upload_end(ngx_http_imagegram_upload_t *u,
 /* Counts a crash of the converter; gives how many there were, 0: unknown. */
 ngx_uint_t ngx_http_imagegram_upload_crashed(ngx_http_imagegram_upload_t *u);
 
-/* Removes it with its record.  NGX_BUSY: it is complete, but no post yet. */
+/*
+ * Removes it with its record.  before is a time, 0: whenever.  NGX_BUSY: it
+ * stays, since it was touched then or later, or is complete: then the server
+ * owes a post of it, however long that takes.
+ */
 ngx_int_t ngx_http_imagegram_upload_remove(ngx_http_imagegram_upload_t *u,
+    time_t before, ngx_log_t *log);
+
+/* Likewise for the upload of that id.  NGX_DECLINED: there is no record that is
+ * whole. */
+ngx_int_t ngx_http_imagegram_upload_expire(
+    ngx_http_imagegram_storage_t *storage, u_char *id, time_t before,
     ngx_log_t *log);
 
-/*
- * Removes the upload of that id if nobody makes a post of it and nothing has
- * happened for that many seconds.  NGX_BUSY: it stays; NGX_DECLINED: there is
- * no record that is whole.
- */
-ngx_int_t ngx_http_imagegram_upload_expire(
-    ngx_http_imagegram_storage_t *storage, u_char *id, time_t expires,
-    ngx_log_t *log);
+/* Makes durable what was received. */
+ngx_int_t ngx_http_imagegram_upload_sync(ngx_http_imagegram_upload_t *u);
 
 /* Whether all bytes are there and no post was made of them yet. */
 ngx_uint_t ngx_http_imagegram_upload_complete(ngx_http_imagegram_upload_t *u);

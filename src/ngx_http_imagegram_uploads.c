@@ -11,6 +11,7 @@
 #include "ngx_http_imagegram.h"
 #include "ngx_http_imagegram_finish.h"
 #include "ngx_http_imagegram_intake.h"
+#include "ngx_http_imagegram_owner.h"
 #include "ngx_http_imagegram_request.h"
 #include "ngx_http_imagegram_transfer.h"
 #include "ngx_http_imagegram_tus.h"
@@ -27,6 +28,8 @@ static ngx_int_t ngx_http_imagegram_uploads_begin(ngx_http_request_t *r,
 static void ngx_http_imagegram_uploads_create_work(void *data, ngx_log_t *log);
 static void ngx_http_imagegram_uploads_open_work(void *data, ngx_log_t *log);
 static ngx_int_t ngx_http_imagegram_uploads_open_status(
+    ngx_http_imagegram_transfer_t *t, ngx_log_t *log);
+static ngx_int_t ngx_http_imagegram_uploads_allowed(
     ngx_http_imagegram_transfer_t *t, ngx_log_t *log);
 static void ngx_http_imagegram_uploads_opened(void *data);
 static void ngx_http_imagegram_uploads_receive(
@@ -202,7 +205,7 @@ ngx_http_imagegram_uploads_texts_set(ngx_http_imagegram_transfer_t *t,
 
     texts[NGX_HTTP_IMAGEGRAM_UPLOAD_USER] = t->user;
     texts[NGX_HTTP_IMAGEGRAM_UPLOAD_LOCATION] = t->job.conf->name;
-    texts[NGX_HTTP_IMAGEGRAM_UPLOAD_PREFIX] = t->job.conf->key_prefix;
+    texts[NGX_HTTP_IMAGEGRAM_UPLOAD_OWNER] = t->job.conf->owner;
     texts[NGX_HTTP_IMAGEGRAM_UPLOAD_AUTHOR] = *author;
     texts[NGX_HTTP_IMAGEGRAM_UPLOAD_BODY] = *body;
     texts[NGX_HTTP_IMAGEGRAM_UPLOAD_METADATA] = *metadata;
@@ -282,12 +285,16 @@ ngx_http_imagegram_uploads_open_status(ngx_http_imagegram_transfer_t *t,
 
     u = &t->upload;
 
-    rc = ngx_http_imagegram_upload_open(u, &t->user);
+    rc = ngx_http_imagegram_upload_open(u);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_imagegram_uploads_allowed(t, log);
+    }
 
     if (rc == NGX_OK) {
 
         if (t->method == NGX_HTTP_DELETE) {
-            rc = ngx_http_imagegram_upload_remove(u, log);
+            rc = ngx_http_imagegram_upload_remove(u, 0, log);
 
         } else if (u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_RECEIVING) {
             rc = ngx_http_imagegram_upload_take_over(u, t->expected);
@@ -298,14 +305,6 @@ ngx_http_imagegram_uploads_open_status(ngx_http_imagegram_transfer_t *t,
         && u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_RECEIVING)
     {
         rc = ngx_http_imagegram_upload_check(u);
-    }
-
-    if (rc == NGX_OK && t->method == NGX_HTTP_HEAD) {
-        t->texts_data = ngx_http_imagegram_upload_texts(u, t->texts, log);
-
-        if (t->texts_data == NULL) {
-            rc = NGX_ERROR;
-        }
     }
 
     switch (rc) {
@@ -323,6 +322,34 @@ ngx_http_imagegram_uploads_open_status(ngx_http_imagegram_transfer_t *t,
     default:
         return rc;
     }
+}
+
+
+/* NGX_DECLINED: it is not this user's, or not one of this location's. */
+
+static ngx_int_t
+ngx_http_imagegram_uploads_allowed(ngx_http_imagegram_transfer_t *t,
+    ngx_log_t *log)
+{
+    ngx_str_t  *user;
+
+    t->texts_data = ngx_http_imagegram_upload_texts(&t->upload, t->texts, log);
+
+    if (t->texts_data == NULL) {
+        return NGX_ERROR;
+    }
+
+    user = &t->texts[NGX_HTTP_IMAGEGRAM_UPLOAD_USER];
+
+    if (user->len != t->user.len
+        || ngx_memcmp(user->data, t->user.data, user->len) != 0
+        || !ngx_http_imagegram_owner_is(t->job.conf,
+                                  &t->texts[NGX_HTTP_IMAGEGRAM_UPLOAD_OWNER]))
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -495,7 +522,7 @@ ngx_http_imagegram_uploads_settle_work(void *data, ngx_log_t *log)
     if (t->method == NGX_HTTP_POST && t->status != NGX_OK
         && u->record.state == NGX_HTTP_IMAGEGRAM_UPLOAD_RECEIVING)
     {
-        (void) ngx_http_imagegram_upload_remove(u, log);
+        (void) ngx_http_imagegram_upload_remove(u, 0, log);
     }
 
     ngx_http_imagegram_upload_close(u);
@@ -575,5 +602,5 @@ ngx_http_imagegram_uploads_delete_work(void *data, ngx_log_t *log)
 {
     ngx_http_imagegram_transfer_t *t = data;
 
-    (void) ngx_http_imagegram_upload_remove(&t->upload, log);
+    (void) ngx_http_imagegram_upload_remove(&t->upload, 0, log);
 }

@@ -141,6 +141,10 @@ ngx_http_imagegram_uploads_headers(ngx_http_request_t *r,
                                               u->id);
     }
 
+    if (ngx_http_imagegram_upload_complete(u)) {
+        return NGX_OK;
+    }
+
     return ngx_http_imagegram_tus_add_expires(r, u->touched
                                                  + t->job.conf->upload_expires);
 }

@@ -13,7 +13,9 @@ use File::Path ();
 
 use Imagegram qw(alive wait_for slurp spew);
 use Imagegram::FakeRedis;
+use Imagegram::Image;
 use Imagegram::Storage qw(age id number plant shard storage_id swept_twice);
+use Imagegram::Tus;
 use Test::More;
 
 
@@ -310,5 +312,39 @@ ok(wait_for(sub { !alive($t->nginx_pid) }, 60),
     'a worker exits between sweeps');
 
 $fake->stop;
+
+
+# --- an upload whose post is still to be made waits as long as that takes
+
+$t->finish;
+$t = Imagegram->new(settings => {%fast})->start;
+$t->expect_log(qr{connect\(\) to unix:.*/redis\.sock failed});
+ok(wait_for(sub { !-e $t->storage . '/new' }, 30), 'a storage of its own');
+$t->stop_redis;
+
+my $png = Imagegram::Image::png(8, 8);
+my $part = Imagegram::Tus->create($t, $png);
+my $whole = Imagegram::Tus->create($t, $png);
+
+$part->patch(0, substr $png, 0, 10);
+
+my $r = $whole->patch(0, $png);
+
+is($r->{status}, 503, 'Redis is away when the last byte comes');
+$r = $whole->head;
+is($r->{status}, 200, 'it is complete');
+ok(!$r->{headers}{'upload-expires'}, 'and does not expire');
+
+$t->stop_nginx;
+age($t, 3, map { my $u = $_; map { 'uploads/' . $u->id . $_ } '', '.info' }
+    $part, $whole);
+$t->start_nginx;
+swept_twice($t);
+is_deeply([$t->files('uploads')],
+    [map { 'uploads/' . $whole->id . $_ } '', '.info'],
+    'one that was not complete is removed');
+$t->start_redis;
+ok(wait_for(sub { $t->get('posts/' . $whole->id)->{status} == 200 }, 60),
+    'Redis is back, and the post is there');
 
 done_testing();

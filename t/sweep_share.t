@@ -311,15 +311,21 @@ my $fake = Imagegram::FakeRedis->new($refuse->dir . '/fake.sock', sub {
     my (undef, @command) = @_;
 
     return "+PONG\r\n" if $command[0] eq 'PING';
-    return ":0\r\n" if $command[0] ne 'HSETNX';
+    return ":0\r\n" if "@command" !~ /:feed /;
     return -e $refuse->dir . '/refuse' ? "-ERR not now\r\n" : ":1\r\n";
 });
 
-ok(wait_for(sub { (() = grep { /HSETNX/ } $fake->commands) == 2 }, 60),
+# the script that tells it is the one that knows the feed, too
+
+my $told = qr/ EVALSHA \w+ 2 \S+:storages \S+:feed $uuid 0$/;
+
+ok(wait_for(sub { (() = grep { /$told/ } $fake->commands) >= 2 }, 60),
     'Redis is told again and again');
 ok(-e $refuse->storage . '/new', 'the storage is new until then');
-is_deeply([grep { !/PING$| HSETNX imagegram:\{0\}:storages $uuid 0$/ }
-    $fake->commands], [], 'and not swept');
+is_deeply([grep { !/PING$|$told/ } $fake->commands], [], 'and not swept');
+ok(wait_for(sub { warnings($refuse) }, 30), 'which is said');
+swept_twice($refuse);
+is(scalar warnings($refuse), 1, 'once');
 unlink $refuse->dir . '/refuse';
 ok(wait_for(sub { !-e $refuse->storage . '/new' }, 60), 'and no longer');
 
@@ -333,6 +339,40 @@ $fake = Imagegram::FakeRedis->new($refuse->dir . '/fake.sock', sub {
 spew($refuse->storage . '/new', id(), "\n");
 $refuse->start_nginx;
 swept_twice($refuse);
-is_deeply([grep { /HSETNX/ } $fake->commands], [], 'another id is not told');
+is_deeply([grep { /:feed/ } $fake->commands], [], 'another id is not told');
+$refuse->stop_nginx;
+$fake->stop;
+
+
+# --- one of two has lost its data before the other could be told
+
+my $loses = Imagegram->new(settings => {%fast}, server => '
+    location /late/ { imagegram; imagegram_redis unix:%%DIR%%/late.sock; }
+');
+
+$loses->expect_log(qr{connect\(\) to unix:.*/late\.sock failed});
+$loses->start;
+ok(wait_for(sub { $loses->redis('EXISTS', 'imagegram:{0}:storages') }, 30),
+    'the one that is there is told at once');
+$loses->post;
+age($loses, 9, placed($loses));
+@files = placed($loses);
+$loses->redis('FLUSHALL');
+$fake = Imagegram::FakeRedis->new($loses->dir . '/late.sock', sub {
+    return $_[1] eq 'PING' ? "+PONG\r\n" : ":1\r\n";
+});
+ok(wait_for(sub { !-e $loses->storage . '/new' }, 60), 'so is the other one');
+swept_twice($loses);
+is_deeply([placed($loses)], \@files, 'nothing is touched');
+like((warnings($loses))[-1], qr/db 0, .* does not know/, 'it is said why');
+
+# likewise where nginx was stopped in between
+
+$loses->stop_nginx;
+spew($loses->storage . '/new', storage_id($loses), "\n");
+$loses->start_nginx;
+ok(wait_for(sub { !-e $loses->storage . '/new' }, 60), 'told once more');
+swept_twice($loses);
+is_deeply([placed($loses)], \@files, 'with files and no post: not believed');
 
 done_testing();

@@ -136,4 +136,35 @@ kill 'CONT', $t->redis_pid;
 ok(wait_for(sub { $t->get('posts/' . $u->id)->{status} == 200 }, 30),
     'the upload is finished');
 
+
+# --- two services that share a storage, and nothing else
+
+$t->reload(server => 'location /other/ {
+    imagegram; imagegram_redis %%REDIS%% db=1; }', location => '/');
+$t->{location} = '/other/';
+$u = Imagegram::Tus->create($t, $png);
+$t->{location} = '/';
+
+my $same = Imagegram::Tus->new($t, '/uploads/' . $u->id);
+
+is($same->head->{status}, 404, 'one service does not know the uploads');
+is($same->patch(0, $png)->{status}, 404, 'of the other one');
+is($same->request('DELETE')->{status}, 404, 'nor may it remove them');
+
+my $before = $t->redis('ZCARD', 'imagegram:{0}:feed');
+
+kill 'STOP', $t->converter_pids;
+
+my $c = $u->begin(0, $png, length $png);
+
+ok(wait_for(sub { -e $t->storage . '/tmp/' . $u->id . '.jpeg' }, 30),
+    'it is being converted');
+$t->expect_log(qr/worker process \d+ exited on signal 9/,
+    qr/unknown process \d+ exited on signal/);
+kill 'KILL', $t->worker_pids;
+ok(wait_for(sub { $t->get('/other/posts/' . $u->id)->{status} == 200 }, 60),
+    'the post is made by whoever comes');
+is($t->get('/posts/' . $u->id)->{status}, 404, 'where it was sent to');
+is($t->redis('ZCARD', 'imagegram:{0}:feed'), $before, 'and only there');
+
 done_testing();

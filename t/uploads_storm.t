@@ -170,4 +170,20 @@ is($_, 204, 'forgotten') for grep { $_ != 204 }
 ok(wait_for(sub { !$t->files('uploads', 'tmp') }, 30), 'nothing is left')
     or diag(join "\n", $t->files('uploads', 'tmp'));
 
+
+# --- an upload is removed while others ask for it
+
+my %status;
+
+for (1 .. 200) {
+    my $u = Imagegram::Tus->create($t, 'x' x 100);
+    my @connections = map { $t->connect->send($t->prepare($_, $u->path,
+        headers => ['Tus-Resumable' => '1.0.0']))->flush }
+        qw(HEAD HEAD DELETE HEAD HEAD);
+
+    $status{ $_->response->{status} }++ for @connections;
+}
+
+is(join(' ', sort keys %status), '200 204 404', 'each gets a clear answer');
+
 done_testing();
