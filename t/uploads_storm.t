@@ -175,7 +175,7 @@ ok(wait_for(sub { !$t->files('uploads', 'tmp') }, 30), 'nothing is left')
 
 my %status;
 
-for (1 .. 200) {
+for (1 .. 2000) {
     my $u = Imagegram::Tus->create($t, 'x' x 100);
     my @connections = map { $t->connect->send($t->prepare($_, $u->path,
         headers => ['Tus-Resumable' => '1.0.0']))->flush }

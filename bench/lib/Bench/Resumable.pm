@@ -22,7 +22,8 @@ use constant {
     TURNS  => 5,
     SLOW   => 5000,     # uploads, at
     RATE   => 1024,     # bytes a second each, for
-    LENGTH => 20,       # seconds
+    LENGTH => 20,       # seconds; all of them send within
+    PARTS  => 100,      # turns of a second
 };
 
 my @calls = qw(feed post comment);
@@ -31,8 +32,11 @@ my @calls = qw(feed post comment);
 sub run {
     my ($server, $probe, $peer, $image) = @_;
 
+    # all of it but the last byte: no post is made
+    my $bytes = substr $image, 0, -1;
+
     my $self = bless { server => $server, probe => $probe, peer => $peer,
-        image => \$image }, __PACKAGE__;
+        image => \$bytes }, __PACKAGE__;
 
     $probe->requests($server);
 
@@ -43,7 +47,7 @@ sub run {
 }
 
 
-# --- one fast upload, all of it but the last byte: no post is made
+# --- one fast upload
 
 sub speed {
     my ($self) = @_;
@@ -80,7 +84,7 @@ sub speed {
 
     my @rows = ['', 'MB/s', 'ours/its'];
 
-    push @rows, [ 'tus, PATCH of ' . int($megabytes) . ' MB',
+    push @rows, [ 'tus, PATCH of ' . sprintf('%.0f', $megabytes) . ' MB',
         sprintf('%.0f', $rate{tus}), '' ];
     push @rows, [ $_->[1], sprintf('%.0f', $rate{ $_->[0] }),
         sprintf('%.2f', $ratio{ $_->[0] }) ]
@@ -210,11 +214,14 @@ sub slow {
     ($samples{slow}) = $self->{probe}->turn($server, $server->api, sub {
         my $begin = time;
 
-        for my $second (1 .. LENGTH) {
-            syswrite $_, 'x' x RATE for @connections;
-            $during = rss(@workers);
+        # each of them once a second, evenly spread
 
-            my $left = $begin + $second - time;
+        for my $turn (1 .. LENGTH * PARTS) {
+            syswrite $connections[$_ * PARTS + $turn % PARTS], 'x' x RATE
+                for 0 .. SLOW / PARTS - 1;
+            $during = rss(@workers) if $turn % PARTS == 0;
+
+            my $left = $begin + $turn / PARTS - time;
             sleep $left if $left > 0;
         }
     }, @calls);

@@ -34,9 +34,9 @@ sub new {
 
     my $t = Imagegram->new(
         workers => 'auto',
-        connections => 4096,
+        connections => 16384,
         log     => 'error',
-        main    => 'worker_rlimit_nofile 16384;',
+        main    => 'worker_rlimit_nofile 20000;',
         http    => 'sendfile on; tcp_nopush on; keepalive_requests 10000;
             server_tokens off; add_header X-Worker $pid always;',
         servers => 'server {
