@@ -91,8 +91,8 @@ bench:		all
 	@bench/run
 
 
-# unit tests that print TAP, and fuzzers, against the real files; the sandbox
-# belongs to imagegram-convert and is no parser
+# unit tests that print TAP, and fuzzers, against the real files; sandbox and
+# server belong to imagegram-convert and are no parsers
 
 PARSE =		$(wildcard src/parse/*.c)
 HEADERS =	$(wildcard src/parse/*.h)
@@ -115,6 +115,14 @@ SANDBOX =	t/unit/sandbox.c src/convert/imagegram_sandbox.c
 $(BUILD)/unit/sandbox:	$(SANDBOX) src/convert/imagegram_sandbox.h
 	@mkdir -p $(@D)
 	@$(CC) $(STRICT) $(CC_OPT) -o $@ $(SANDBOX) $(LD_OPT) -lseccomp
+
+# the test plays the children, and a system without room for one
+
+SERVER =	t/unit/server.c src/convert/imagegram_server.c
+
+$(BUILD)/unit/server:	$(SERVER) $(wildcard src/convert/*.h) $(HEADERS)
+	@mkdir -p $(@D)
+	@$(CC) $(STRICT) $(CC_OPT) -o $@ $(SERVER) $(LD_OPT) -Wl,--wrap=fork
 
 build/fuzz/%:	t/fuzz/%.c $(PARSE) $(HEADERS)
 	@mkdir -p $(@D)

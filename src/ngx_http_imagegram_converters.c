@@ -5,6 +5,10 @@
  *
  * A conversion is in one queue: waiting, or active with a result socket, which
  * is its alone.  Results, deaths and deadlines come as events of that socket.
+ *
+ * An image that took its converter down (CRASH), or that nobody converted
+ * (LOST), is tried once more.  The first is what the parent says, who has seen
+ * its child end: where the parent itself died, no image is blamed.
  */
 
 
@@ -13,7 +17,7 @@
 #include "ngx_http_imagegram_result.h"
 
 
-/* a conversion is lost twice before it is given up */
+/* a conversion comes to nothing twice before it is given up */
 #define NGX_HTTP_IMAGEGRAM_TRIES         2
 
 /* how much later than the parent a worker acts on a deadline */
@@ -31,8 +35,8 @@ static ngx_int_t ngx_http_imagegram_converters_send(
 static ngx_int_t ngx_http_imagegram_converters_listen(
     ngx_http_imagegram_conversion_t *conversion, ngx_socket_t s);
 static void ngx_http_imagegram_converters_read(ngx_event_t *rev);
-static void ngx_http_imagegram_converters_lost(
-    ngx_http_imagegram_conversion_t *conversion);
+static void ngx_http_imagegram_converters_again(
+    ngx_http_imagegram_conversion_t *conversion, imagegram_reason_e reason);
 static void ngx_http_imagegram_converters_hung(
     ngx_http_imagegram_conversion_t *conversion);
 static void ngx_http_imagegram_converters_ended(
@@ -352,35 +356,47 @@ ngx_http_imagegram_converters_read(ngx_event_t *rev)
         rev->ready = 0;
 
         if (ngx_handle_read_event(rev, 0) != NGX_OK) {
-            ngx_http_imagegram_converters_lost(conversion);
+            ngx_http_imagegram_converters_again(conversion, IMAGEGRAM_LOST);
         }
 
         return;
     }
 
     if (n <= 0) {
-        ngx_http_imagegram_converters_lost(conversion);
+
+        /* the parent died, it answers for its children */
+
+        ngx_http_imagegram_converters_again(conversion, IMAGEGRAM_LOST);
         return;
     }
 
     converters->deaths = 0;
 
-    ngx_http_imagegram_converters_ended(conversion);
-
     if (ngx_http_imagegram_result_parse(conversion, converters->buffer, n,
                                         &result, &author, &body)
         != NGX_OK)
     {
+        ngx_http_imagegram_converters_ended(conversion);
         ngx_http_imagegram_converters_fail(conversion, IMAGEGRAM_INTERNAL);
         return;
     }
+
+    if (result.reason == IMAGEGRAM_CRASH || result.reason == IMAGEGRAM_LOST) {
+        ngx_http_imagegram_converters_again(conversion, result.reason);
+        return;
+    }
+
+    ngx_http_imagegram_converters_ended(conversion);
 
     conversion->handler(conversion->data, &result, &author, &body);
 }
 
 
+/* Tries it once more, or gives it up for this reason. */
+
 static void
-ngx_http_imagegram_converters_lost(ngx_http_imagegram_conversion_t *conversion)
+ngx_http_imagegram_converters_again(
+    ngx_http_imagegram_conversion_t *conversion, imagegram_reason_e reason)
 {
     ngx_http_imagegram_converters_t  *converters;
 
@@ -390,15 +406,16 @@ ngx_http_imagegram_converters_lost(ngx_http_imagegram_conversion_t *conversion)
 
     if (conversion->tries >= NGX_HTTP_IMAGEGRAM_TRIES) {
         ngx_log_error(NGX_LOG_ERR, conversion->log, 0,
-                      "imagegram-convert crashed again on the same image, "
-                      "given up");
+                      "imagegram-convert %s again on the same image, given up",
+                      reason == IMAGEGRAM_CRASH ? "crashed" : "was lost");
 
-        ngx_http_imagegram_converters_fail(conversion, IMAGEGRAM_CRASH);
+        ngx_http_imagegram_converters_fail(conversion, reason);
         return;
     }
 
     ngx_log_error(NGX_LOG_WARN, conversion->log, 0,
-                  "imagegram-convert crashed, the image is tried once more");
+                  "imagegram-convert %s, the image is tried once more",
+                  reason == IMAGEGRAM_CRASH ? "crashed" : "was lost");
 
     ngx_queue_insert_head(&converters->waiting, &conversion->queue);
     converters->nwaiting++;

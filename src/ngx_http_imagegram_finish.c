@@ -21,7 +21,8 @@
 #define NGX_HTTP_IMAGEGRAM_FINISH_RETRY    50
 #define NGX_HTTP_IMAGEGRAM_FINISH_WAIT     60000
 
-/* an image that takes converters down so often will do so again */
+/* an image that takes converters down so often will do so again; others that
+ * could not be converted are not to blame, and wait */
 #define NGX_HTTP_IMAGEGRAM_FINISH_CRASHES  3
 
 

@@ -64,7 +64,7 @@ typedef struct {
     int64_t   length;       /* bytes it will have */
     int64_t   verified;     /* bytes that count; -1: all that are there */
     uint32_t  reason;       /* imagegram_reason_e, of one REFUSED */
-    uint32_t  crashes;      /* of converters, over its image */
+    uint32_t  crashes;      /* conversions given up as CRASH */
     uint32_t  texts[NGX_HTTP_IMAGEGRAM_UPLOAD_TEXTS];   /* their lengths */
 } ngx_http_imagegram_upload_record_t;
 

@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(alive slurp wait_for);
+use Imagegram qw(alive slurp spew wait_for);
 use Imagegram::Image;
 use Imagegram::Tus;
 use Test::More;
@@ -33,7 +33,7 @@ my %known;
 sub child {
     my ($signal) = @_;
 
-    my ($pid) = wait_for(sub {
+    my $pid = wait_for(sub {
         (grep { !$known{$_} } $t->conversion_pids)[0];
     }, 30) or die "nothing is converted:\n", $t->log, "\n";
 
@@ -92,6 +92,12 @@ serves('after that');
 
 # --- an upload whose image takes each of them down, while others ask for it
 
+sub crash {
+    my ($child) = @_;
+    kill 'SEGV', $child;
+    kill 'CONT', $child;
+}
+
 $before = $t->stored;
 
 my $u = Imagegram::Tus->create($t, $slow);
@@ -102,15 +108,31 @@ for (1 .. 3) {
     push @asking, $t->connect->send($t->prepare('HEAD', $u->path,
         headers => ['Tus-Resumable' => '1.0.0']))->flush;
     select undef, undef, undef, 0.5;
-    kill 'KILL', $child;
-    child('KILL');
+    crash($child);
+    crash(child('STOP'));
 }
 
 ok(wait_for(sub { ($u->head->{status} // 0) == 404 }, 30),
-    'killed six times: it is refused');
+    'crashed six times: it is refused');
 like($_->response->{status}, qr/^(?:200|410|422|503)$/, 'a clear answer')
     for @asking;
 is_deeply($t->stored, $before, 'nothing is left');
+serves('after that');
+
+
+# --- an upload whose children are killed, which is not its image's fault
+
+$u = Imagegram::Tus->create($t, $slow);
+$c = $u->begin(0, $slow, length $slow);
+
+for (1 .. 4) {
+    child('KILL');
+    child('KILL');
+}
+
+is($c->response->{status}, 503, 'killed eight times: not now');
+ok(wait_for(sub { $u->post }, 60), 'but nothing is lost');
+is($t->get('posts/' . $u->id)->{status}, 200, 'it is a post');
 serves('after that');
 
 
@@ -244,6 +266,35 @@ is($t->get('posts')->{status}, 200, 'readers do not notice');
 kill 'CONT', $parent;
 is($_->response->{status}, 201, 'who was let in is converted') for @admitted;
 serves('after that');
+
+
+# --- a converter that does not work at all
+
+spew($t->dir . '/broken', "#!/bin/sh\nsleep 0.1\nexit 1\n");
+chmod 0755, $t->dir . '/broken';
+
+$u = Imagegram::Tus->create($t, $png);
+
+my $deaths = () = $t->log =~ /imagegram-convert died/g;
+
+$t->reload(settings => { converters => '1 path=%%DIR%%/broken' });
+ok(wait_for(sub { $t->worker_pids == 1 }, 30), 'reloaded');
+
+is($u->patch(0, $png)->{status}, 503, 'a complete upload, but no post');
+
+# the more often, the longer until it is started again
+
+ok(wait_for(sub {
+    (() = $t->log =~ /imagegram-convert died/g) >= $deaths + 9;
+}, 60), 'it dies again and again');
+
+$r = $u->head;
+is($r->{status}, 200, 'the upload is there');
+is($r->{headers}{'upload-offset'}, length $png, 'with all of its bytes');
+
+$t->reload(settings => { converters => '1 path=%%CONVERTER%%' });
+ok(wait_for(sub { $u->post }, 30), 'a post is made once there is a converter');
+is($t->get('posts/' . $u->id)->{status}, 200, 'which is served');
 
 
 # --- too much memory

@@ -149,8 +149,6 @@ imagegram_hand_signal(int signo)
 }
 
 
-/* Gives CRASH where there was no answer. */
-
 static imagegram_reason_e
 imagegram_hand_run(imagegram_server_t *server, const imagegram_job_t *job,
     int in, int out)
@@ -180,7 +178,7 @@ imagegram_hand_run(imagegram_server_t *server, const imagegram_job_t *job,
     n = recv(results[0], &result, sizeof(result), MSG_DONTWAIT);
 
     if (n != sizeof(result)) {
-        return IMAGEGRAM_CRASH;
+        return IMAGEGRAM_LOST;
     }
 
     return (result.reason < IMAGEGRAM_REASON_MAX) ? result.reason

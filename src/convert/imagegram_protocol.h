@@ -7,8 +7,9 @@
  * with the fds listed below attached (SCM_RIGHTS).  For each the parent forks
  * one child.  The answer is one message on the job's own result socket, also
  * SOCK_SEQPACKET: an imagegram_result_t, then author and body.  It comes from
- * the child, or from the parent where it had to kill the child (TIME, MEMORY).
- * The end of file without an answer means that the child, or the parent,
+ * the child, or from the parent for one that could not give any: TIME, it had
+ * to be killed; CRASH, its image took it down; LOST, there was none, or it fell
+ * to something else.  The end of file without an answer means that the parent
  * died.  The parent exits when the control socket is closed; its children die
  * with it.
  *
@@ -25,7 +26,7 @@
 #include "../parse/imagegram_reason.h"
 
 
-#define IMAGEGRAM_PROTOCOL      1
+#define IMAGEGRAM_PROTOCOL      2
 
 #define IMAGEGRAM_CONTROL_FD    3
 

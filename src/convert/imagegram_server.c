@@ -3,13 +3,14 @@
  * The parent.  It reads no byte of an upload.
  *
  * Of each job's fds it keeps the result socket until the child is reaped: so
- * it can answer for a child that it had to kill, and the worker learns of a
- * crash by the end of the file, which comes when both are gone.
+ * it can answer for a child that did not, and the worker learns of the parent's
+ * own death by the end of the file.
  *
- * It does not answer for a child that somebody else killed, be it the kernel
- * for lack of memory in the whole machine: that is a crash, and is tried once
- * more.  What a child may map is bounded by a limit of its own, and it sees
- * for itself that it has reached that.
+ * It tells an image that takes its child down (CRASH) from one that nobody has
+ * converted (LOST), since only the first may be held against the image.  A
+ * child that somebody else killed, be it the kernel for lack of memory in the
+ * whole machine, is the second: what a child may map is bounded by a limit of
+ * its own, and it sees for itself that it has reached that.
  */
 
 #define _GNU_SOURCE
@@ -38,6 +39,7 @@ static void imagegram_server_expire(imagegram_server_t *s);
 static void imagegram_server_reap(imagegram_server_t *s);
 static void imagegram_server_reaped(imagegram_server_child_t *child,
     int status);
+static imagegram_reason_e imagegram_server_verdict(int status);
 static int imagegram_server_receive(imagegram_server_t *s, int control);
 static size_t imagegram_server_received(struct msghdr *msg, int *fds);
 static void imagegram_server_close(const int *fds, size_t n);
@@ -232,18 +234,21 @@ imagegram_server_reap(imagegram_server_t *s)
 static void
 imagegram_server_reaped(imagegram_server_child_t *child, int status)
 {
-    int  signo;
+    int                 signo;
+    imagegram_reason_e  reason;
 
-    if (WIFSIGNALED(status) && child->deadline) {
+    /* where the deadline killed it the answer was TIME */
+
+    reason = child->deadline ? imagegram_server_verdict(status)
+                             : IMAGEGRAM_OK;
+
+    if (WIFSIGNALED(status) && reason != IMAGEGRAM_OK
+        && reason != IMAGEGRAM_TIME)
+    {
         signo = WTERMSIG(status);
 
-        if (signo == SIGXCPU) {
-            (void) imagegram_child_answer(child->result, IMAGEGRAM_TIME);
-
-        } else {
-            fprintf(stderr, "imagegram-convert: child %d exited on signal %d "
-                    "(%s)\n", (int) child->pid, signo, strsignal(signo));
-        }
+        fprintf(stderr, "imagegram-convert: child %d exited on signal %d "
+                "(%s)\n", (int) child->pid, signo, strsignal(signo));
     }
 
     if (WIFEXITED(status) && WEXITSTATUS(status) != IMAGEGRAM_CHILD_ANSWERED) {
@@ -253,7 +258,48 @@ imagegram_server_reaped(imagegram_server_child_t *child, int status)
                 : "could not answer");
     }
 
+    /* behind an answer of the child's own nobody reads it */
+
+    if (reason != IMAGEGRAM_OK) {
+        (void) imagegram_child_answer(child->result, reason);
+    }
+
     close(child->result);
+}
+
+
+/* What to say for a child that ended so; OK: it has answered. */
+
+static imagegram_reason_e
+imagegram_server_verdict(int status)
+{
+    if (WIFSIGNALED(status)) {
+
+        switch (WTERMSIG(status)) {
+
+        case SIGXCPU:
+            return IMAGEGRAM_TIME;
+
+        case SIGKILL:
+            return IMAGEGRAM_LOST;
+
+        default:
+            return IMAGEGRAM_CRASH;
+        }
+    }
+
+    switch (WEXITSTATUS(status)) {
+
+    case IMAGEGRAM_CHILD_ANSWERED:
+        return IMAGEGRAM_OK;
+
+    case IMAGEGRAM_CHILD_FAILED:
+    case IMAGEGRAM_CHILD_NO_SANDBOX:
+        return IMAGEGRAM_LOST;
+
+    default:
+        return IMAGEGRAM_CRASH;
+    }
 }
 
 
@@ -295,6 +341,14 @@ imagegram_server_receive(imagegram_server_t *s, int control)
         || !imagegram_server_valid(&job)
         || nfds != imagegram_child_fds(&job))
     {
+        /* as from a worker of another version: it is to know that it waits in
+         * vain, and not to blame the image */
+
+        if (nfds > IMAGEGRAM_FD_RESULT) {
+            (void) imagegram_child_answer(fds[IMAGEGRAM_FD_RESULT],
+                                          IMAGEGRAM_LOST);
+        }
+
         imagegram_server_close(fds, nfds);
         return (n == 0) ? -1 : 0;
     }
@@ -355,17 +409,21 @@ imagegram_server_start(imagegram_server_t *s, const imagegram_job_t *job,
         imagegram_child_run(job, fds, parent);
     }
 
-    for (i = 0; i < imagegram_child_fds(job); i++) {
-
-        if (i != IMAGEGRAM_FD_RESULT || pid == -1) {
-            close(fds[i]);
-        }
-    }
-
     if (pid == -1) {
         fprintf(stderr, "imagegram-convert: fork() failed: %s\n",
                 strerror(errno));
+
+        (void) imagegram_child_answer(fds[IMAGEGRAM_FD_RESULT],
+                                      IMAGEGRAM_LOST);
+        imagegram_server_close(fds, imagegram_child_fds(job));
         return;
+    }
+
+    for (i = 0; i < imagegram_child_fds(job); i++) {
+
+        if (i != IMAGEGRAM_FD_RESULT) {
+            close(fds[i]);
+        }
     }
 
     child = &s->children[s->n++];

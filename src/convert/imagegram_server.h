@@ -1,7 +1,7 @@
 
 /*
  * The parent of the converter's children: starts one a job, ends those that
- * outrun their time, collects them.
+ * outrun their time, collects them, and answers for those that could not.
  */
 
 #ifndef _IMAGEGRAM_SERVER_H_INCLUDED_
@@ -41,7 +41,7 @@ int imagegram_server_init(imagegram_server_t *s);
 /* Whether a job's numbers are within their bounds. */
 int imagegram_server_valid(const imagegram_job_t *job);
 
-/* Starts a child for a valid job; fds are the server's now. */
+/* Starts a child for a valid job, or answers LOST; fds are the server's now. */
 void imagegram_server_start(imagegram_server_t *s, const imagegram_job_t *job,
     const int *fds);
 

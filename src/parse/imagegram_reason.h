@@ -45,6 +45,7 @@
     X(MEMORY,           422, "needs too much memory to convert")              \
                                                                               \
     X(CRASH,            503, "the image could not be converted")              \
+    X(LOST,             503, "the image could not be converted")              \
     X(INTERNAL,         503, "the image could not be converted")              \
     X(DISK_FULL,        507, "there is no room on the disk")
 
