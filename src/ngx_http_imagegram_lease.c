@@ -1,6 +1,9 @@
 
 /*
  * Leases, see the header.
+ *
+ * One is held from the moment that Redis is asked for it: if the answer is
+ * lost it may have been granted, and is given up like any other.
  */
 
 #include "ngx_http_imagegram_lease.h"
@@ -11,13 +14,17 @@
 #define NGX_HTTP_IMAGEGRAM_LEASE_TIME     30000
 #define NGX_HTTP_IMAGEGRAM_LEASE_RENEWAL  10000
 
+/* bytes: a key, with its prefix */
+#define NGX_HTTP_IMAGEGRAM_LEASE_POOL     512
 
+
+static void ngx_http_imagegram_lease_end(ngx_http_imagegram_lease_t *lease);
 static void ngx_http_imagegram_lease_reply(void *data, ngx_int_t rc,
     redisReply *reply);
 static void ngx_http_imagegram_lease_given_up(void *data, ngx_int_t rc,
     redisReply *reply);
 static void ngx_http_imagegram_lease_renew(ngx_event_t *ev);
-static void ngx_http_imagegram_lease_renewed(void *data, ngx_int_t rc,
+static void ngx_http_imagegram_lease_ignored(void *data, ngx_int_t rc,
     redisReply *reply);
 
 
@@ -38,6 +45,8 @@ ngx_http_imagegram_lease_start(ngx_http_imagegram_lease_t *lease)
         return NGX_ERROR;
     }
 
+    lease->held = 1;
+
     return NGX_OK;
 }
 
@@ -46,17 +55,19 @@ void
 ngx_http_imagegram_lease_stop(ngx_http_imagegram_lease_t *lease,
     ngx_uint_t completed)
 {
-    if (!lease->renewal.timer_set) {
+    if (!lease->held) {
         return;
     }
 
-    ngx_del_timer(&lease->renewal);
+    ngx_http_imagegram_lease_end(lease);
 
     if (!completed) {
         (void) ngx_http_imagegram_store_release(lease->job->conf,
                                                 lease->job->pool,
                                                 lease->idem->record,
-                                                lease->token, NULL, NULL);
+                                                lease->token,
+                                              ngx_http_imagegram_lease_ignored,
+                                                NULL);
     }
 }
 
@@ -65,11 +76,11 @@ ngx_int_t
 ngx_http_imagegram_lease_give_up(ngx_http_imagegram_lease_t *lease,
     ngx_http_imagegram_lease_pt handler)
 {
-    if (!lease->renewal.timer_set) {
+    if (!lease->held) {
         return NGX_DECLINED;
     }
 
-    ngx_del_timer(&lease->renewal);
+    ngx_http_imagegram_lease_end(lease);
 
     lease->handler = handler;
 
@@ -83,6 +94,19 @@ ngx_http_imagegram_lease_give_up(ngx_http_imagegram_lease_t *lease,
     }
 
     return NGX_OK;
+}
+
+
+/* It is held, and to be renewed, no more. */
+
+static void
+ngx_http_imagegram_lease_end(ngx_http_imagegram_lease_t *lease)
+{
+    lease->held = 0;
+
+    if (lease->renewal.timer_set) {
+        ngx_del_timer(&lease->renewal);
+    }
 }
 
 
@@ -106,6 +130,7 @@ ngx_http_imagegram_lease_reply(void *data, ngx_int_t rc, redisReply *reply)
     }
 
     if (reply->integer == 0) {
+        lease->held = 0;
         lease->handler(lease->data, NGX_BUSY);
         return;
     }
@@ -125,18 +150,28 @@ ngx_http_imagegram_lease_renew(ngx_event_t *ev)
 {
     ngx_http_imagegram_lease_t *lease = ev->data;
 
-    (void) ngx_http_imagegram_store_reserve(lease->job->conf, lease->job->pool,
-                                            lease->idem->record, lease->token,
-                                            NGX_HTTP_IMAGEGRAM_LEASE_TIME,
-                                            ngx_http_imagegram_lease_renewed,
-                                            NULL);
+    ngx_pool_t  *pool;
+
+    /* the job's own would grow for as long as the attempt takes */
+
+    pool = ngx_create_pool(NGX_HTTP_IMAGEGRAM_LEASE_POOL, ngx_cycle->log);
+
+    if (pool) {
+        (void) ngx_http_imagegram_store_reserve(lease->job->conf, pool,
+                                           lease->idem->record, lease->token,
+                                           NGX_HTTP_IMAGEGRAM_LEASE_TIME,
+                                           ngx_http_imagegram_lease_ignored,
+                                           NULL);
+        ngx_destroy_pool(pool);
+    }
 
     ngx_add_timer(ev, NGX_HTTP_IMAGEGRAM_LEASE_RENEWAL);
 }
 
 
 static void
-ngx_http_imagegram_lease_renewed(void *data, ngx_int_t rc, redisReply *reply)
+ngx_http_imagegram_lease_ignored(void *data, ngx_int_t rc, redisReply *reply)
 {
-    /* nobody waits for it */
+    /* nobody waits for it, but without a handler it would not be sent once
+     * Redis is back */
 }

@@ -29,6 +29,7 @@ typedef struct {
     ngx_http_imagegram_lease_pt        handler;
     void                              *data;
     ngx_event_t                        renewal;
+    unsigned                           held:1;   /* or it may be */
 } ngx_http_imagegram_lease_t;
 
 

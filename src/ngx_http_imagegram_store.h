@@ -102,7 +102,7 @@ ngx_http_imagegram_command_t *ngx_http_imagegram_store_reserve(
     u_char *token, ngx_msec_t lease, ngx_http_imagegram_redis_pt handler,
     void *data);
 
-/* Gives it back, if that attempt has it.  The handler may be NULL. */
+/* Gives it back, if that attempt has it. */
 ngx_http_imagegram_command_t *ngx_http_imagegram_store_release(
     ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, u_char *record,
     u_char *token, ngx_http_imagegram_redis_pt handler, void *data);

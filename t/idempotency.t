@@ -275,6 +275,17 @@ kill 'CONT', $t->redis_pid;
 is(comment($key)->{status}, 201, 'a retry');
 is(comments(), $n + 1, 'one comment');
 
+# likewise with a key reserved, which does not stay so
+
+$key = key();
+$n = posts();
+kill 'STOP', $t->redis_pid;
+is_problem(make($key), 503, 'Redis hangs before a post');
+kill 'CONT', $t->redis_pid;
+ok(wait_for(sub { make($key)->{status} == 201 }, 15),
+    'a retry need not wait for the lease to end');
+is(posts(), $n + 1, 'one post');
+
 
 # --- a thousand comments, each sent twice at a time
 
