@@ -80,6 +80,15 @@ ngx_http_imagegram_finish_claim(void *data, ngx_log_t *log)
             t->rc = NGX_ERROR;
         }
     }
+
+    /* ours may be the last that is open of what somebody else has ended */
+
+    if (t->rc == NGX_DECLINED
+        || (t->rc == NGX_OK
+            && t->upload.record.state != NGX_HTTP_IMAGEGRAM_UPLOAD_RECEIVING))
+    {
+        ngx_http_imagegram_upload_close_bytes(&t->upload);
+    }
 }
 
 
@@ -291,6 +300,8 @@ ngx_http_imagegram_finish_sync(void *data, ngx_log_t *log)
                       "imagegram: upload %*s cannot be synced",
                       (size_t) IMAGEGRAM_ID_LEN, t->upload.id);
     }
+
+    ngx_http_imagegram_upload_close_bytes(&t->upload);
 }
 
 

@@ -14,8 +14,6 @@
 #define NGX_HTTP_IMAGEGRAM_UPLOAD_ROOM   1048576
 
 
-static void ngx_http_imagegram_upload_close_bytes(
-    ngx_http_imagegram_upload_t *u);
 static ngx_int_t ngx_http_imagegram_upload_stat(
     ngx_http_imagegram_upload_t *u);
 
@@ -435,7 +433,7 @@ ngx_http_imagegram_upload_close(ngx_http_imagegram_upload_t *u)
 }
 
 
-static void
+void
 ngx_http_imagegram_upload_close_bytes(ngx_http_imagegram_upload_t *u)
 {
     if (u->bytes != NGX_INVALID_FILE) {

@@ -179,6 +179,12 @@ ngx_int_t ngx_http_imagegram_upload_sync(ngx_http_imagegram_upload_t *u);
 /* Whether all bytes are there and no post was made of them yet. */
 ngx_uint_t ngx_http_imagegram_upload_complete(ngx_http_imagegram_upload_t *u);
 
+/*
+ * Closes the bytes, once nobody needs them here: whoever closes those of an
+ * upload that is over last gives their space back, which takes time.
+ */
+void ngx_http_imagegram_upload_close_bytes(ngx_http_imagegram_upload_t *u);
+
 /* Closes what is open, and ends its claim. */
 void ngx_http_imagegram_upload_close(ngx_http_imagegram_upload_t *u);
 
