@@ -7,7 +7,8 @@
  * time, since a worker that left after a reload may have had to give up, and
  * tells nobody.  All workers do: who claims an upload finishes it, and the
  * others see that.  Reading the folder and the records is done by threads, some
- * entries at a time.
+ * entries at a time.  A worker that is to exit finishes what it has begun, and
+ * leaves the rest to the next one.
  */
 
 #include "ngx_http_imagegram.h"
@@ -182,6 +183,10 @@ ngx_http_imagegram_recovery_walk(ngx_event_t *ev)
 
     rc = ev->data;
 
+    if (ngx_exiting) {
+        return;
+    }
+
     (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V/uploads%Z",
                         &rc->storage->path);
 
@@ -206,7 +211,7 @@ ngx_http_imagegram_recovery_walk(ngx_event_t *ev)
 static void
 ngx_http_imagegram_recovery_next(ngx_http_imagegram_recovery_t *rc)
 {
-    if (!rc->end
+    if (!rc->end && !ngx_exiting
         && ngx_http_imagegram_task_post(rc->task,
                                         ngx_http_imagegram_recovery_read,
                                         ngx_http_imagegram_recovery_found, rc)
@@ -319,6 +324,12 @@ ngx_http_imagegram_recovery_found(void *data)
     rc->running = 1;
 
     for (i = 0; i < rc->nfound; i++) {
+
+        if (ngx_exiting) {
+            ngx_http_imagegram_upload_close(&rc->found[i]);
+            continue;
+        }
+
         ngx_http_imagegram_recovery_start(rc, &rc->found[i]);
     }
 

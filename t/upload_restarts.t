@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(alive wait_for);
+use Imagegram qw(alive spew wait_for);
 use Imagegram::Image;
 use Imagegram::Tus;
 use Test::More;
@@ -166,5 +166,42 @@ ok(wait_for(sub { $t->get('/other/posts/' . $u->id)->{status} == 200 }, 60),
     'the post is made by whoever comes');
 is($t->get('/posts/' . $u->id)->{status}, 404, 'where it was sent to');
 is($t->redis('ZCARD', 'imagegram:{0}:feed'), $before, 'and only there');
+
+
+# --- a reload while many complete uploads are found: the old worker finishes
+# what it has begun, and leaves the rest, which its successor cannot do yet
+
+my $slow = Imagegram::Image::blank_png(4000, 3000);
+my @uploads = map { Imagegram::Tus->create($t, $slow) } 1 .. 12;
+
+$_->patch(0, substr $slow, 0, -1) for @uploads;
+
+$t->expect_log(qr{connect\(\) to unix:.*/redis\.sock failed});
+$t->stop_redis;
+is($_->patch(length($slow) - 1, substr $slow, -1)->{status}, 503,
+    'complete, but no post') for @uploads;
+
+$t->stop_nginx;
+$t->start_redis;
+$t->start_nginx;
+
+my $child = wait_for(sub { ($t->conversion_pids)[0] }, 30);
+
+kill 'STOP', $child;
+($worker) = $t->worker_pids;
+
+spew($t->dir . '/broken', "#!/bin/sh\nexit 1\n");
+chmod 0755, $t->dir . '/broken';
+$t->reload(settings => { converters => '1 path=%%DIR%%/broken' });
+kill 'CONT', $child;
+ok(wait_for(sub { !alive($worker) }, 60), 'the old worker ends');
+
+my $left = grep { !/\.info$/ } $t->files('uploads');
+
+cmp_ok($left, '>', 0, "and leaves uploads: $left");
+cmp_ok($left, '<', 12, 'but not those that it had begun');
+
+$t->reload(settings => {});
+ok(wait_for(sub { $_->post }, 60), 'a post is made') for @uploads;
 
 done_testing();
