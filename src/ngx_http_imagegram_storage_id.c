@@ -128,7 +128,17 @@ ngx_http_imagegram_storage_lock(ngx_http_imagegram_storage_t *storage,
 
     ngx_http_imagegram_storage_id_path(path, storage, "sweep.lock");
 
-    fd = open(path, O_RDWR|O_CREAT|O_CLOEXEC, 0640);
+    fd = open(path, O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC, 0640);
+
+    if (fd != NGX_INVALID_FILE) {
+
+        /* whatever the umask is; it is ours */
+
+        (void) fchmod(fd, 0640);
+
+    } else if (ngx_errno == NGX_EEXIST) {
+        fd = open(path, O_RDWR|O_CLOEXEC);
+    }
 
     if (fd == NGX_INVALID_FILE) {
         return NGX_INVALID_FILE;

@@ -16,7 +16,12 @@ use Test::More;
 
 # conversions are held here, for as long as a slow machine takes
 my %settings = (converters => '1 timeout=100s path=%%CONVERTER%%');
-my $t = Imagegram->new(log => 'debug', settings => {%settings})->start;
+my $t = Imagegram->new(log => 'debug', settings => {%settings});
+my $umask = umask 0077;
+
+$t->start;
+umask $umask;
+
 my $png = Imagegram::Image::png(8, 8);
 
 sub key { join ':', 'imagegram:{0}', @_ }
@@ -198,6 +203,9 @@ my $images = grep { m{^trash/images} } keys %trashed;
 my $originals = keys(%trashed) - $images;
 my $line = sprintf 'removed from uploads %d, tmp %d, trash %d; moved to trash'
     . ' from images %d, originals %d', 3, 4, 2, $images, $originals;
+
+is(join(' ', map { sprintf '%04o', 07777 & (stat $t->storage . "/$_")[2] }
+    qw(id sweep.lock uploads)), '0640 0640 0750', 'whatever the umask is');
 
 like($lines[0], qr/\[notice\].* imagegram: swept "\Q@{[ $t->storage ]}\E": /,
     'a line in the log');
