@@ -81,8 +81,7 @@ ngx_http_imagegram_owner_alone(ngx_http_imagegram_loc_conf_t *conf)
 
     for (i = 0; i < mcf->locations.nelts; i++) {
 
-        if (other[i]->storage->inode == conf->storage->inode
-            && other[i]->storage->device == conf->storage->device
+        if (ngx_http_imagegram_storage_same(other[i]->storage, conf->storage)
             && ngx_http_imagegram_owner_equal(&other[i]->key_prefix,
                                               &conf->key_prefix)
             && !ngx_http_imagegram_owner_equal(&other[i]->owner, &conf->owner))

@@ -120,7 +120,6 @@ ngx_http_imagegram_recovery_wanted(ngx_http_imagegram_storage_t *storage)
 static ngx_http_imagegram_recovery_t *
 ngx_http_imagegram_recovery_find(ngx_http_imagegram_storage_t *storage)
 {
-    ngx_str_t                      *path;
     ngx_queue_t                    *q;
     ngx_http_imagegram_recovery_t  *rc;
 
@@ -129,11 +128,8 @@ ngx_http_imagegram_recovery_find(ngx_http_imagegram_storage_t *storage)
          q = ngx_queue_next(q))
     {
         rc = ngx_queue_data(q, ngx_http_imagegram_recovery_t, queue);
-        path = &rc->storage->path;
 
-        if (path->len == storage->path.len
-            && ngx_strncmp(path->data, storage->path.data, path->len) == 0)
-        {
+        if (ngx_http_imagegram_storage_same(rc->storage, storage)) {
             return rc;
         }
     }

@@ -37,6 +37,12 @@ typedef struct {
 } ngx_http_imagegram_storage_t;
 
 
+/* Whether two are one. */
+
+#define ngx_http_imagegram_storage_same(a, b)                                 \
+    ((a)->inode == (b)->inode && (a)->device == (b)->device)
+
+
 /* what is not a post's file yet */
 
 typedef enum {

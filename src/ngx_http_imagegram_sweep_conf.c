@@ -69,9 +69,7 @@ ngx_http_imagegram_sweep_find(ngx_conf_t *cf,
 
     for (i = 0; i < mcf->sweeps.nelts; i++) {
 
-        if (sweeps[i]->storage->inode == storage->inode
-            && sweeps[i]->storage->device == storage->device)
-        {
+        if (ngx_http_imagegram_storage_same(sweeps[i]->storage, storage)) {
             return sweeps[i];
         }
     }

@@ -174,6 +174,15 @@ is($t->redis('ZCARD', 'imagegram:{0}:feed'), $before, 'and only there');
 my $slow = Imagegram::Image::blank_png(4000, 3000);
 my @uploads = map { Imagegram::Tus->create($t, $slow) } 1 .. 12;
 
+# and one that was sent to another path of the same storage
+
+symlink 'storage', $t->dir . '/link';
+$t->reload(server => 'location /link/ { imagegram;
+    imagegram_key_prefix link; imagegram_storage %%DIR%%/link; }');
+$t->{location} = '/link/';
+push @uploads, Imagegram::Tus->create($t, $slow);
+$t->{location} = '/';
+
 $_->patch(0, substr $slow, 0, -1) for @uploads;
 
 $t->expect_log(qr{connect\(\) to unix:.*/redis\.sock failed});
@@ -199,9 +208,10 @@ ok(wait_for(sub { !alive($worker) }, 60), 'the old worker ends');
 my $left = grep { !/\.info$/ } $t->files('uploads');
 
 cmp_ok($left, '>', 0, "and leaves uploads: $left");
-cmp_ok($left, '<', 12, 'but not those that it had begun');
+cmp_ok($left, '<', 13, 'but not those that it had begun');
 
 $t->reload(settings => {});
 ok(wait_for(sub { $_->post }, 60), 'a post is made') for @uploads;
+ok($t->log !~ /no location any more/, 'one storage is looked through once');
 
 done_testing();
