@@ -263,7 +263,7 @@ ngx_http_imagegram_walk_delete(ngx_http_imagegram_walk_t *walk,
         return 1;
     }
 
-    if (ngx_errno != NGX_ENOENT) {
+    if (ngx_errno != NGX_ENOENT && walk->failed++ == 0) {
         ngx_log_error(NGX_LOG_CRIT, log, ngx_errno,
                       ngx_delete_file_n " \"%s\" of \"%V/%s\" failed", name,
                       &walk->storage->path, ngx_http_imagegram_walk_name(walk));

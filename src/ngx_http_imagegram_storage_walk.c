@@ -128,7 +128,7 @@ ngx_http_imagegram_storage_trash(ngx_http_imagegram_walk_t *walk,
         if (utimensat(AT_FDCWD, from, NULL, AT_SYMLINK_NOFOLLOW) == -1
             || rename(from, to) == -1)
         {
-            if (ngx_errno != NGX_ENOENT) {
+            if (ngx_errno != NGX_ENOENT && walk->failed++ == 0) {
                 ngx_log_error(NGX_LOG_CRIT, log, ngx_errno,
                               "imagegram: moving \"%s\" to \"%s\" failed",
                               from, to);

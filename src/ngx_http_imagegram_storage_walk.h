@@ -56,6 +56,10 @@ typedef struct {
     /* by folder: removed from there; of the last two, moved to the trash */
 
     ngx_uint_t                     counts[NGX_HTTP_IMAGEGRAM_WALK_END];
+
+    /* could not be removed or moved; the first one is logged */
+
+    ngx_uint_t                     failed;
 } ngx_http_imagegram_walk_t;
 
 

@@ -363,6 +363,13 @@ ngx_http_imagegram_sweep_finish(ngx_http_imagegram_sweep_t *sweep)
         break;
     }
 
+    if (sweep->run->walk.failed > 1) {
+        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
+                      "imagegram: %ui more files of \"%V\" could not be "
+                      "removed or moved", sweep->run->walk.failed - 1,
+                      &sweep->storage->path);
+    }
+
     ngx_http_imagegram_sweep_end(sweep);
 }
 

@@ -253,6 +253,26 @@ is($t->redis('EXISTS', key('buried', $posts[0])), 1,
     'the PostID of a deleted post is buried, too');
 
 
+# --- files that cannot be moved, all for the same reason
+
+my $stuck = $t->storage . '/images/55/55';
+
+$t->reload(settings => {%settings});
+ok(wait_for(sub { $t->worker_pids == 1 }, 60), 'the sweeper is gone');
+plant($t, shard('images', "5555$_" . substr(id(), 5), 'jpg'), 2) for 1 .. 5;
+chmod 0550, $stuck;
+
+$t->expect_log(qr/moving "\Q$stuck\E.*" to ".*" failed/,
+    qr/more files of ".*" could not be removed or moved/);
+$t->reload(settings => { %settings, sweep => '300ms' });
+ok(wait_for(sub { log_lines('could not be removed or moved') }, 60),
+    'files that cannot be moved');
+is(scalar log_lines('moving ".*failed'), 1, 'the first is named');
+like((log_lines('could not be removed or moved'))[0], qr/ 4 more files/,
+    'the others are counted');
+chmod 0750, $stuck;
+
+
 # --- steps: by threads, few entries each
 
 my @steps = map { /(\d+)#(\d+): imagegram sweep step: .* entries:(\d+)/
