@@ -15,8 +15,9 @@
 
 /*
  * Finishes the complete upload that t has open; finished is called once, in
- * the event loop, not from within.  For a transfer without a request it does
- * not wait for another one's work: the upload is RECEIVING still then.
+ * the event loop, also from within where no thread can be had.  For a transfer
+ * without a request it does not wait for another one's work: the upload is
+ * RECEIVING still then.
  */
 void ngx_http_imagegram_finish(ngx_http_imagegram_transfer_t *t,
     ngx_http_imagegram_transfer_pt finished);

@@ -334,8 +334,6 @@ ngx_http_imagegram_sweep_pause(void *data)
 }
 
 
-/* Says what was done, if anything was. */
-
 void
 ngx_http_imagegram_sweep_finish(ngx_http_imagegram_sweep_t *sweep)
 {

@@ -491,9 +491,6 @@ ngx_http_imagegram_upload_unlock(ngx_http_imagegram_upload_t *u)
 }
 
 
-/* NGX_DECLINED: the record is not whole, since whoever made it died, or it
- * was removed. */
-
 ngx_int_t
 ngx_http_imagegram_upload_read(ngx_http_imagegram_upload_t *u,
     ngx_http_imagegram_upload_record_t *record)
