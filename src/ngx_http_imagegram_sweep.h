@@ -34,7 +34,8 @@ typedef struct {
     /* of the worker that sweeps */
 
     ngx_event_t                         timer;
-    ngx_uint_t                          trouble;    /* what was logged last */
+    ngx_uint_t                          trouble;    /* logged last, 0: none */
+    ngx_uint_t                          suspect;    /* with which owner */
     ngx_http_imagegram_run_t           *run;        /* NULL: not now */
     ngx_http_imagegram_registration_t  *registration;
                                                     /* NULL: done, or it was

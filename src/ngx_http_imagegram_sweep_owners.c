@@ -13,7 +13,7 @@
 #include "ngx_http_imagegram_sweep_internal.h"
 
 
-/* why an owner is not believed; its number is added, times two */
+/* why an owner is not believed; 0: they all are */
 
 #define NGX_HTTP_IMAGEGRAM_OWNER_UNKNOWN  1
 #define NGX_HTTP_IMAGEGRAM_OWNER_OLDER    2
@@ -111,11 +111,12 @@ ngx_http_imagegram_owner_refused(ngx_http_imagegram_sweep_t *sweep,
     run = sweep->run;
     owners = sweep->owners.elts;
 
-    if (sweep->trouble == why + 2 * run->owner) {
+    if (sweep->trouble == why && sweep->suspect == run->owner) {
         return;
     }
 
-    sweep->trouble = why + 2 * run->owner;
+    sweep->trouble = why;
+    sweep->suspect = run->owner;
 
     db = ngx_http_imagegram_redis_db(owners[run->owner]->redis);
 
