@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_hash.h"
 #include "ngx_http_imagegram_header.h"
 #include "ngx_http_imagegram_idempotency.h"
 #include "ngx_http_imagegram_problem.h"
@@ -12,13 +13,8 @@
 #include <ngx_sha1.h>
 
 
-#define NGX_HTTP_IMAGEGRAM_IDEMPOTENCY_READ  65536
-
-
 static void ngx_http_imagegram_idempotency_add(ngx_sha1_t *sha1,
     ngx_str_t *text);
-static ngx_int_t ngx_http_imagegram_idempotency_add_file(ngx_sha1_t *sha1,
-    ngx_fd_t fd);
 static u_char *ngx_http_imagegram_idempotency_hex(ngx_sha1_t *sha1, u_char *p);
 
 
@@ -63,14 +59,17 @@ ngx_int_t
 ngx_http_imagegram_idempotency_hash(ngx_http_imagegram_idempotency_t *idem,
     ngx_str_t *author, ngx_str_t *body, ngx_fd_t fd)
 {
-    ngx_sha1_t  sha1;
+    ngx_sha1_t       sha1;
+    ngx_file_info_t  fi;
 
     ngx_sha1_init(&sha1);
     ngx_http_imagegram_idempotency_add(&sha1, author);
     ngx_http_imagegram_idempotency_add(&sha1, body);
 
     if (fd != NGX_INVALID_FILE
-        && ngx_http_imagegram_idempotency_add_file(&sha1, fd) != NGX_OK)
+        && (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR
+            || ngx_http_imagegram_hash_file(&sha1, fd, 0, ngx_file_size(&fi))
+               != NGX_OK))
     {
         return NGX_ERROR;
     }
@@ -108,37 +107,6 @@ ngx_http_imagegram_idempotency_add(ngx_sha1_t *sha1, ngx_str_t *text)
 
     ngx_sha1_update(sha1, &len, sizeof(len));
     ngx_sha1_update(sha1, text->data, text->len);
-}
-
-
-static ngx_int_t
-ngx_http_imagegram_idempotency_add_file(ngx_sha1_t *sha1, ngx_fd_t fd)
-{
-    off_t    offset;
-    u_char  *buf;
-    ssize_t  n;
-
-    buf = ngx_alloc(NGX_HTTP_IMAGEGRAM_IDEMPOTENCY_READ, ngx_cycle->log);
-    if (buf == NULL) {
-        return NGX_ERROR;
-    }
-
-    offset = 0;
-
-    for ( ;; ) {
-        n = pread(fd, buf, NGX_HTTP_IMAGEGRAM_IDEMPOTENCY_READ, offset);
-
-        if (n <= 0) {
-            break;
-        }
-
-        ngx_sha1_update(sha1, buf, n);
-        offset += n;
-    }
-
-    ngx_free(buf);
-
-    return n == 0 ? NGX_OK : NGX_ERROR;
 }
 
 

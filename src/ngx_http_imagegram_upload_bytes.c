@@ -3,19 +3,16 @@
  * Uploads on disk: their bytes.
  */
 
+#include "ngx_http_imagegram_hash.h"
 #include "ngx_http_imagegram_upload_internal.h"
 
 #include "parse/imagegram_header.h"
 
 
-#define NGX_HTTP_IMAGEGRAM_UPLOAD_READ    65536
-
 /* a header that needs more than that tells nothing early */
 #define NGX_HTTP_IMAGEGRAM_UPLOAD_HEADER  1048576
 
 
-static ngx_int_t ngx_http_imagegram_upload_hash(
-    ngx_http_imagegram_upload_t *u, off_t from);
 static ngx_int_t ngx_http_imagegram_upload_header(
     ngx_http_imagegram_upload_t *u);
 static void ngx_http_imagegram_upload_refuse(ngx_http_imagegram_upload_t *u,
@@ -68,10 +65,13 @@ ngx_http_imagegram_upload_append(ngx_http_imagegram_upload_t *u,
 
     u->offset = slice->offset;
 
-    /* who takes over cuts off what is being hashed: not before that */
+    /*
+     * From the file, since a slice may be one, too.  Who takes over cuts off
+     * what is being hashed: not before that.
+     */
 
     if (rc == NGX_OK && u->checked) {
-        rc = ngx_http_imagegram_upload_hash(u, from);
+        rc = ngx_http_imagegram_hash_file(&u->sha1, u->bytes, from, u->offset);
         slice->err = ngx_errno;
     }
 
@@ -126,44 +126,6 @@ ngx_http_imagegram_upload_verify(ngx_http_imagegram_upload_t *u, u_char *sha1)
     }
 
     return good ? ngx_http_imagegram_upload_header(u) : NGX_DECLINED;
-}
-
-
-/* From the file, since a slice may be one, too. */
-
-static ngx_int_t
-ngx_http_imagegram_upload_hash(ngx_http_imagegram_upload_t *u, off_t from)
-{
-    off_t    n;
-    u_char  *buf;
-    ssize_t  got;
-
-    buf = ngx_alloc(NGX_HTTP_IMAGEGRAM_UPLOAD_READ, ngx_cycle->log);
-    if (buf == NULL) {
-        return NGX_ERROR;
-    }
-
-    while (from < u->offset) {
-        n = ngx_min(u->offset - from, NGX_HTTP_IMAGEGRAM_UPLOAD_READ);
-        got = pread(u->bytes, buf, n, from);
-
-        if (got != n) {
-            ngx_free(buf);
-
-            if (got >= 0) {
-                ngx_set_errno(EIO);
-            }
-
-            return NGX_ERROR;
-        }
-
-        ngx_sha1_update(&u->sha1, buf, n);
-        from += n;
-    }
-
-    ngx_free(buf);
-
-    return NGX_OK;
 }
 
 
