@@ -54,17 +54,18 @@ static ngx_int_t ngx_http_imagegram_recovery_create(ngx_cycle_t *cycle,
     ngx_http_imagegram_main_conf_t *mcf,
     ngx_http_imagegram_storage_t *storage);
 static void ngx_http_imagegram_recovery_walk(ngx_event_t *ev);
-static void ngx_http_imagegram_recovery_next(ngx_http_imagegram_recovery_t *rc);
+static void ngx_http_imagegram_recovery_next(
+    ngx_http_imagegram_recovery_t *recovery);
 static void ngx_http_imagegram_recovery_schedule(
-    ngx_http_imagegram_recovery_t *rc);
+    ngx_http_imagegram_recovery_t *recovery);
 static void ngx_http_imagegram_recovery_read(void *data, ngx_log_t *log);
 static ngx_int_t ngx_http_imagegram_recovery_look(
-    ngx_http_imagegram_recovery_t *rc, const char *name);
+    ngx_http_imagegram_recovery_t *recovery, const char *name);
 static void ngx_http_imagegram_recovery_found(void *data);
 static void ngx_http_imagegram_recovery_start(
-    ngx_http_imagegram_recovery_t *rc, ngx_http_imagegram_upload_t *u);
+    ngx_http_imagegram_recovery_t *recovery, ngx_http_imagegram_upload_t *u);
 static ngx_http_imagegram_loc_conf_t *ngx_http_imagegram_recovery_location(
-    ngx_http_imagegram_recovery_t *rc, ngx_str_t *name, ngx_str_t *owner);
+    ngx_http_imagegram_recovery_t *recovery, ngx_str_t *name, ngx_str_t *owner);
 static void ngx_http_imagegram_recovery_done(ngx_http_imagegram_transfer_t *t);
 
 
@@ -101,18 +102,18 @@ ngx_http_imagegram_recovery_init_process(ngx_cycle_t *cycle)
 void
 ngx_http_imagegram_recovery_wanted(ngx_http_imagegram_storage_t *storage)
 {
-    ngx_http_imagegram_recovery_t  *rc;
+    ngx_http_imagegram_recovery_t  *recovery;
 
-    rc = ngx_http_imagegram_recovery_find(storage);
+    recovery = ngx_http_imagegram_recovery_find(storage);
 
-    if (rc->wanted) {
+    if (recovery->wanted) {
         return;
     }
 
-    rc->wanted = 1;
+    recovery->wanted = 1;
 
-    if (rc->dir == NULL) {
-        ngx_add_timer(&rc->timer, rc->delay);
+    if (recovery->dir == NULL) {
+        ngx_add_timer(&recovery->timer, recovery->delay);
     }
 }
 
@@ -121,16 +122,16 @@ static ngx_http_imagegram_recovery_t *
 ngx_http_imagegram_recovery_find(ngx_http_imagegram_storage_t *storage)
 {
     ngx_queue_t                    *q;
-    ngx_http_imagegram_recovery_t  *rc;
+    ngx_http_imagegram_recovery_t  *recovery;
 
     for (q = ngx_queue_head(&ngx_http_imagegram_recoveries);
          q != ngx_queue_sentinel(&ngx_http_imagegram_recoveries);
          q = ngx_queue_next(q))
     {
-        rc = ngx_queue_data(q, ngx_http_imagegram_recovery_t, queue);
+        recovery = ngx_queue_data(q, ngx_http_imagegram_recovery_t, queue);
 
-        if (ngx_http_imagegram_storage_same(rc->storage, storage)) {
-            return rc;
+        if (ngx_http_imagegram_storage_same(recovery->storage, storage)) {
+            return recovery;
         }
     }
 
@@ -142,30 +143,30 @@ static ngx_int_t
 ngx_http_imagegram_recovery_create(ngx_cycle_t *cycle,
     ngx_http_imagegram_main_conf_t *mcf, ngx_http_imagegram_storage_t *storage)
 {
-    ngx_http_imagegram_recovery_t  *rc;
+    ngx_http_imagegram_recovery_t  *recovery;
 
-    rc = ngx_pcalloc(cycle->pool, sizeof(ngx_http_imagegram_recovery_t));
-    if (rc == NULL) {
+    recovery = ngx_pcalloc(cycle->pool, sizeof(ngx_http_imagegram_recovery_t));
+    if (recovery == NULL) {
         return NGX_ERROR;
     }
 
-    rc->task = ngx_thread_task_alloc(cycle->pool, 0);
-    if (rc->task == NULL) {
+    recovery->task = ngx_thread_task_alloc(cycle->pool, 0);
+    if (recovery->task == NULL) {
         return NGX_ERROR;
     }
 
-    rc->storage = storage;
-    rc->mcf = mcf;
-    rc->delay = NGX_HTTP_IMAGEGRAM_RECOVERY_FIRST;
+    recovery->storage = storage;
+    recovery->mcf = mcf;
+    recovery->delay = NGX_HTTP_IMAGEGRAM_RECOVERY_FIRST;
 
-    rc->timer.handler = ngx_http_imagegram_recovery_walk;
-    rc->timer.data = rc;
-    rc->timer.log = cycle->log;
-    rc->timer.cancelable = 1;
+    recovery->timer.handler = ngx_http_imagegram_recovery_walk;
+    recovery->timer.data = recovery;
+    recovery->timer.log = cycle->log;
+    recovery->timer.cancelable = 1;
 
-    ngx_queue_insert_tail(&ngx_http_imagegram_recoveries, &rc->queue);
+    ngx_queue_insert_tail(&ngx_http_imagegram_recoveries, &recovery->queue);
 
-    ngx_add_timer(&rc->timer, 0);
+    ngx_add_timer(&recovery->timer, 0);
 
     return NGX_OK;
 }
@@ -175,70 +176,72 @@ static void
 ngx_http_imagegram_recovery_walk(ngx_event_t *ev)
 {
     char                            path[NGX_MAX_PATH];
-    ngx_http_imagegram_recovery_t  *rc;
+    ngx_http_imagegram_recovery_t  *recovery;
 
-    rc = ev->data;
+    recovery = ev->data;
 
     if (ngx_exiting) {
         return;
     }
 
     (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V/uploads%Z",
-                        &rc->storage->path);
+                        &recovery->storage->path);
 
-    rc->dir = opendir(path);
+    recovery->dir = opendir(path);
 
-    if (rc->dir == NULL) {
+    if (recovery->dir == NULL) {
         ngx_log_error(NGX_LOG_CRIT, ev->log, ngx_errno,
                       "opendir() \"%s\" failed", path);
 
-        rc->wanted = 1;
-        ngx_http_imagegram_recovery_schedule(rc);
+        recovery->wanted = 1;
+        ngx_http_imagegram_recovery_schedule(recovery);
         return;
     }
 
-    rc->wanted = 0;
-    rc->end = 0;
+    recovery->wanted = 0;
+    recovery->end = 0;
 
-    ngx_http_imagegram_recovery_next(rc);
+    ngx_http_imagegram_recovery_next(recovery);
 }
 
 
 static void
-ngx_http_imagegram_recovery_next(ngx_http_imagegram_recovery_t *rc)
+ngx_http_imagegram_recovery_next(ngx_http_imagegram_recovery_t *recovery)
 {
-    if (!rc->end && !ngx_exiting
-        && ngx_http_imagegram_task_post(rc->task,
+    if (!recovery->end && !ngx_exiting
+        && ngx_http_imagegram_task_post(recovery->task,
                                         ngx_http_imagegram_recovery_read,
-                                        ngx_http_imagegram_recovery_found, rc)
+                                        ngx_http_imagegram_recovery_found,
+                                        recovery)
            == NGX_OK)
     {
         return;
     }
 
-    (void) closedir(rc->dir);
-    rc->dir = NULL;
+    (void) closedir(recovery->dir);
+    recovery->dir = NULL;
 
-    if (!rc->end) {
-        rc->wanted = 1;
+    if (!recovery->end) {
+        recovery->wanted = 1;
     }
 
-    rc->walks++;
+    recovery->walks++;
 
-    ngx_http_imagegram_recovery_schedule(rc);
+    ngx_http_imagegram_recovery_schedule(recovery);
 }
 
 
 static void
-ngx_http_imagegram_recovery_schedule(ngx_http_imagegram_recovery_t *rc)
+ngx_http_imagegram_recovery_schedule(ngx_http_imagegram_recovery_t *recovery)
 {
-    if (rc->wanted) {
-        rc->delay = ngx_min(2 * rc->delay, NGX_HTTP_IMAGEGRAM_RECOVERY_MAX);
-        ngx_add_timer(&rc->timer, rc->delay);
+    if (recovery->wanted) {
+        recovery->delay = ngx_min(2 * recovery->delay,
+                                  NGX_HTTP_IMAGEGRAM_RECOVERY_MAX);
+        ngx_add_timer(&recovery->timer, recovery->delay);
 
     } else {
-        rc->delay = NGX_HTTP_IMAGEGRAM_RECOVERY_FIRST;
-        ngx_add_timer(&rc->timer, NGX_HTTP_IMAGEGRAM_RECOVERY_REGULAR);
+        recovery->delay = NGX_HTTP_IMAGEGRAM_RECOVERY_FIRST;
+        ngx_add_timer(&recovery->timer, NGX_HTTP_IMAGEGRAM_RECOVERY_REGULAR);
     }
 }
 
@@ -246,27 +249,29 @@ ngx_http_imagegram_recovery_schedule(ngx_http_imagegram_recovery_t *rc)
 static void
 ngx_http_imagegram_recovery_read(void *data, ngx_log_t *log)
 {
-    ngx_http_imagegram_recovery_t *rc = data;
+    ngx_http_imagegram_recovery_t *recovery = data;
 
     ngx_uint_t      n;
     struct dirent  *entry;
 
-    rc->nfound = 0;
+    recovery->nfound = 0;
 
     for (n = 0;
          n < NGX_HTTP_IMAGEGRAM_RECOVERY_ENTRIES
-         && rc->nfound < NGX_HTTP_IMAGEGRAM_RECOVERY_FOUND;
+         && recovery->nfound < NGX_HTTP_IMAGEGRAM_RECOVERY_FOUND;
          n++)
     {
-        entry = readdir(rc->dir);
+        entry = readdir(recovery->dir);
 
         if (entry == NULL) {
-            rc->end = 1;
+            recovery->end = 1;
             return;
         }
 
-        if (ngx_http_imagegram_recovery_look(rc, entry->d_name) == NGX_OK) {
-            rc->nfound++;
+        if (ngx_http_imagegram_recovery_look(recovery, entry->d_name)
+            == NGX_OK)
+        {
+            recovery->nfound++;
         }
     }
 }
@@ -278,7 +283,7 @@ ngx_http_imagegram_recovery_read(void *data, ngx_log_t *log)
  */
 
 static ngx_int_t
-ngx_http_imagegram_recovery_look(ngx_http_imagegram_recovery_t *rc,
+ngx_http_imagegram_recovery_look(ngx_http_imagegram_recovery_t *recovery,
     const char *name)
 {
     ngx_http_imagegram_upload_t  *u;
@@ -289,11 +294,11 @@ ngx_http_imagegram_recovery_look(ngx_http_imagegram_recovery_t *rc,
         return NGX_DECLINED;
     }
 
-    u = &rc->found[rc->nfound];
+    u = &recovery->found[recovery->nfound];
 
     ngx_memzero(u, sizeof(ngx_http_imagegram_upload_t));
 
-    ngx_http_imagegram_upload_init(u, rc->storage, 0);
+    ngx_http_imagegram_upload_init(u, recovery->storage, 0);
     ngx_memcpy(u->id, name, IMAGEGRAM_ID_LEN);
 
     if (ngx_http_imagegram_upload_open(u) == NGX_OK
@@ -311,32 +316,32 @@ ngx_http_imagegram_recovery_look(ngx_http_imagegram_recovery_t *rc,
 static void
 ngx_http_imagegram_recovery_found(void *data)
 {
-    ngx_http_imagegram_recovery_t *rc = data;
+    ngx_http_imagegram_recovery_t *recovery = data;
 
     ngx_uint_t  i;
 
     /* whoever comes last goes on */
 
-    rc->running = 1;
+    recovery->running = 1;
 
-    for (i = 0; i < rc->nfound; i++) {
+    for (i = 0; i < recovery->nfound; i++) {
 
         if (ngx_exiting) {
-            ngx_http_imagegram_upload_close(&rc->found[i]);
+            ngx_http_imagegram_upload_close(&recovery->found[i]);
             continue;
         }
 
-        ngx_http_imagegram_recovery_start(rc, &rc->found[i]);
+        ngx_http_imagegram_recovery_start(recovery, &recovery->found[i]);
     }
 
-    if (--rc->running == 0) {
-        ngx_http_imagegram_recovery_next(rc);
+    if (--recovery->running == 0) {
+        ngx_http_imagegram_recovery_next(recovery);
     }
 }
 
 
 static void
-ngx_http_imagegram_recovery_start(ngx_http_imagegram_recovery_t *rc,
+ngx_http_imagegram_recovery_start(ngx_http_imagegram_recovery_t *recovery,
     ngx_http_imagegram_upload_t *u)
 {
     u_char                         *data;
@@ -348,17 +353,17 @@ ngx_http_imagegram_recovery_start(ngx_http_imagegram_recovery_t *rc,
 
     /* a small file that was read a moment ago: that waits for no disk */
 
-    data = ngx_http_imagegram_upload_texts(u, texts, rc->timer.log);
+    data = ngx_http_imagegram_upload_texts(u, texts, recovery->timer.log);
 
     if (data) {
-        conf = ngx_http_imagegram_recovery_location(rc,
+        conf = ngx_http_imagegram_recovery_location(recovery,
                                     &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_LOCATION],
                                     &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_OWNER]);
         if (conf) {
             t = ngx_http_imagegram_transfer_adopt(conf, u->id);
 
-        } else if (rc->walks == 0) {
-            ngx_log_error(NGX_LOG_ERR, rc->timer.log, 0,
+        } else if (recovery->walks == 0) {
+            ngx_log_error(NGX_LOG_ERR, recovery->timer.log, 0,
                           "imagegram: upload %*s is complete, but there is no "
                           "location any more for posts of \"%V\"",
                           (size_t) IMAGEGRAM_ID_LEN, u->id,
@@ -374,8 +379,8 @@ ngx_http_imagegram_recovery_start(ngx_http_imagegram_recovery_t *rc,
     }
 
     t->upload = *u;
-    t->recovery = rc;
-    rc->running++;
+    t->recovery = recovery;
+    recovery->running++;
 
     ngx_http_imagegram_finish(t, ngx_http_imagegram_recovery_done);
 }
@@ -384,18 +389,18 @@ ngx_http_imagegram_recovery_start(ngx_http_imagegram_recovery_t *rc,
 /* The location that it was sent to, or another one whose posts are the same. */
 
 static ngx_http_imagegram_loc_conf_t *
-ngx_http_imagegram_recovery_location(ngx_http_imagegram_recovery_t *rc,
+ngx_http_imagegram_recovery_location(ngx_http_imagegram_recovery_t *recovery,
     ngx_str_t *name, ngx_str_t *owner)
 {
     ngx_uint_t                       i;
     ngx_http_imagegram_loc_conf_t  **conf, *other;
 
     other = NULL;
-    conf = rc->mcf->locations.elts;
+    conf = recovery->mcf->locations.elts;
 
-    for (i = 0; i < rc->mcf->locations.nelts; i++) {
+    for (i = 0; i < recovery->mcf->locations.nelts; i++) {
 
-        if (ngx_http_imagegram_recovery_find(conf[i]->storage) != rc
+        if (ngx_http_imagegram_recovery_find(conf[i]->storage) != recovery
             || !ngx_http_imagegram_owner_is(conf[i], owner))
         {
             continue;
@@ -417,13 +422,13 @@ ngx_http_imagegram_recovery_location(ngx_http_imagegram_recovery_t *rc,
 static void
 ngx_http_imagegram_recovery_done(ngx_http_imagegram_transfer_t *t)
 {
-    ngx_http_imagegram_recovery_t  *rc;
+    ngx_http_imagegram_recovery_t  *recovery;
 
-    rc = t->recovery;
+    recovery = t->recovery;
 
     (void) ngx_http_imagegram_transfer_end(t);
 
-    if (--rc->running == 0) {
-        ngx_http_imagegram_recovery_next(rc);
+    if (--recovery->running == 0) {
+        ngx_http_imagegram_recovery_next(recovery);
     }
 }
