@@ -29,7 +29,19 @@
 #define NGX_HTTP_IMAGEGRAM_RECOVERY_REGULAR  20000
 
 
-/* one for each storage, as long as the process */
+/* a complete upload: open, and what its record says */
+
+typedef struct {
+    ngx_http_imagegram_upload_t      upload;
+    ngx_str_t                        texts[NGX_HTTP_IMAGEGRAM_UPLOAD_TEXTS];
+    u_char                          *texts_data;    /* allocated */
+} ngx_http_imagegram_recovery_found_t;
+
+
+/*
+ * One for each storage, as long as the process.  While a thread is at work dir,
+ * end, failed and what was found are its own.
+ */
 
 typedef struct {
     ngx_queue_t                      queue;
@@ -37,9 +49,12 @@ typedef struct {
     ngx_http_imagegram_main_conf_t  *mcf;
     ngx_event_t                      timer;
     ngx_thread_task_t               *task;
-    DIR                             *dir;       /* NULL: not on the way */
+    ngx_uint_t                       walking;
+    DIR                             *dir;       /* NULL: not open */
     ngx_uint_t                       end;       /* of the folder */
-    ngx_http_imagegram_upload_t      found[NGX_HTTP_IMAGEGRAM_RECOVERY_FOUND];
+    ngx_uint_t                       failed;    /* to open it */
+    ngx_http_imagegram_recovery_found_t
+                                     found[NGX_HTTP_IMAGEGRAM_RECOVERY_FOUND];
     ngx_uint_t                       nfound;
     ngx_uint_t                       running;   /* transfers */
     ngx_uint_t                       wanted;    /* another walk soon */
@@ -59,11 +74,15 @@ static void ngx_http_imagegram_recovery_next(
 static void ngx_http_imagegram_recovery_schedule(
     ngx_http_imagegram_recovery_t *recovery);
 static void ngx_http_imagegram_recovery_read(void *data, ngx_log_t *log);
+static ngx_int_t ngx_http_imagegram_recovery_open(
+    ngx_http_imagegram_recovery_t *recovery, ngx_log_t *log);
 static ngx_int_t ngx_http_imagegram_recovery_look(
-    ngx_http_imagegram_recovery_t *recovery, const char *name);
+    ngx_http_imagegram_recovery_t *recovery, const char *name,
+    ngx_log_t *log);
 static void ngx_http_imagegram_recovery_found(void *data);
 static void ngx_http_imagegram_recovery_start(
-    ngx_http_imagegram_recovery_t *recovery, ngx_http_imagegram_upload_t *u);
+    ngx_http_imagegram_recovery_t *recovery,
+    ngx_http_imagegram_recovery_found_t *found);
 static ngx_http_imagegram_loc_conf_t *ngx_http_imagegram_recovery_location(
     ngx_http_imagegram_recovery_t *recovery, ngx_str_t *name, ngx_str_t *owner);
 static void ngx_http_imagegram_recovery_done(ngx_http_imagegram_transfer_t *t);
@@ -112,7 +131,7 @@ ngx_http_imagegram_recovery_wanted(ngx_http_imagegram_storage_t *storage)
 
     recovery->wanted = 1;
 
-    if (recovery->dir == NULL) {
+    if (!recovery->walking) {
         ngx_add_timer(&recovery->timer, recovery->delay);
     }
 }
@@ -175,7 +194,6 @@ ngx_http_imagegram_recovery_create(ngx_cycle_t *cycle,
 static void
 ngx_http_imagegram_recovery_walk(ngx_event_t *ev)
 {
-    char                            path[NGX_MAX_PATH];
     ngx_http_imagegram_recovery_t  *recovery;
 
     recovery = ev->data;
@@ -184,22 +202,10 @@ ngx_http_imagegram_recovery_walk(ngx_event_t *ev)
         return;
     }
 
-    (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V/uploads%Z",
-                        &recovery->storage->path);
-
-    recovery->dir = opendir(path);
-
-    if (recovery->dir == NULL) {
-        ngx_log_error(NGX_LOG_CRIT, ev->log, ngx_errno,
-                      "opendir() \"%s\" failed", path);
-
-        recovery->wanted = 1;
-        ngx_http_imagegram_recovery_schedule(recovery);
-        return;
-    }
-
+    recovery->walking = 1;
     recovery->wanted = 0;
     recovery->end = 0;
+    recovery->failed = 0;
 
     ngx_http_imagegram_recovery_next(recovery);
 }
@@ -208,7 +214,7 @@ ngx_http_imagegram_recovery_walk(ngx_event_t *ev)
 static void
 ngx_http_imagegram_recovery_next(ngx_http_imagegram_recovery_t *recovery)
 {
-    if (!recovery->end && !ngx_exiting
+    if (!recovery->end && !recovery->failed && !ngx_exiting
         && ngx_http_imagegram_task_post(recovery->task,
                                         ngx_http_imagegram_recovery_read,
                                         ngx_http_imagegram_recovery_found,
@@ -218,14 +224,21 @@ ngx_http_imagegram_recovery_next(ngx_http_imagegram_recovery_t *recovery)
         return;
     }
 
-    (void) closedir(recovery->dir);
-    recovery->dir = NULL;
+    /* no thread is to be had, or the worker is to exit */
 
-    if (!recovery->end) {
-        recovery->wanted = 1;
+    if (recovery->dir) {
+        (void) closedir(recovery->dir);
+        recovery->dir = NULL;
     }
 
-    recovery->walks++;
+    recovery->walking = 0;
+
+    if (recovery->end) {
+        recovery->walks++;
+
+    } else {
+        recovery->wanted = 1;
+    }
 
     ngx_http_imagegram_recovery_schedule(recovery);
 }
@@ -256,6 +269,13 @@ ngx_http_imagegram_recovery_read(void *data, ngx_log_t *log)
 
     recovery->nfound = 0;
 
+    if (recovery->dir == NULL
+        && ngx_http_imagegram_recovery_open(recovery, log) != NGX_OK)
+    {
+        recovery->failed = 1;
+        return;
+    }
+
     for (n = 0;
          n < NGX_HTTP_IMAGEGRAM_RECOVERY_ENTRIES
          && recovery->nfound < NGX_HTTP_IMAGEGRAM_RECOVERY_FOUND;
@@ -264,16 +284,39 @@ ngx_http_imagegram_recovery_read(void *data, ngx_log_t *log)
         entry = readdir(recovery->dir);
 
         if (entry == NULL) {
+            (void) closedir(recovery->dir);
+            recovery->dir = NULL;
             recovery->end = 1;
             return;
         }
 
-        if (ngx_http_imagegram_recovery_look(recovery, entry->d_name)
+        if (ngx_http_imagegram_recovery_look(recovery, entry->d_name, log)
             == NGX_OK)
         {
             recovery->nfound++;
         }
     }
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_recovery_open(ngx_http_imagegram_recovery_t *recovery,
+    ngx_log_t *log)
+{
+    char  path[NGX_MAX_PATH];
+
+    (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V/uploads%Z",
+                        &recovery->storage->path);
+
+    recovery->dir = opendir(path);
+
+    if (recovery->dir == NULL) {
+        ngx_log_error(NGX_LOG_CRIT, log, ngx_errno,
+                      "opendir() \"%s\" failed", path);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -284,9 +327,10 @@ ngx_http_imagegram_recovery_read(void *data, ngx_log_t *log)
 
 static ngx_int_t
 ngx_http_imagegram_recovery_look(ngx_http_imagegram_recovery_t *recovery,
-    const char *name)
+    const char *name, ngx_log_t *log)
 {
-    ngx_http_imagegram_upload_t  *u;
+    ngx_http_imagegram_upload_t          *u;
+    ngx_http_imagegram_recovery_found_t  *found;
 
     if (ngx_strlen(name) != IMAGEGRAM_ID_LEN
         || !imagegram_route_is_id((u_char *) name))
@@ -294,7 +338,8 @@ ngx_http_imagegram_recovery_look(ngx_http_imagegram_recovery_t *recovery,
         return NGX_DECLINED;
     }
 
-    u = &recovery->found[recovery->nfound];
+    found = &recovery->found[recovery->nfound];
+    u = &found->upload;
 
     ngx_memzero(u, sizeof(ngx_http_imagegram_upload_t));
 
@@ -304,7 +349,11 @@ ngx_http_imagegram_recovery_look(ngx_http_imagegram_recovery_t *recovery,
     if (ngx_http_imagegram_upload_open(u) == NGX_OK
         && ngx_http_imagegram_upload_complete(u))
     {
-        return NGX_OK;
+        found->texts_data = ngx_http_imagegram_upload_texts(u, found->texts,
+                                                            log);
+        if (found->texts_data) {
+            return NGX_OK;
+        }
     }
 
     ngx_http_imagegram_upload_close(u);
@@ -326,11 +375,6 @@ ngx_http_imagegram_recovery_found(void *data)
 
     for (i = 0; i < recovery->nfound; i++) {
 
-        if (ngx_exiting) {
-            ngx_http_imagegram_upload_close(&recovery->found[i]);
-            continue;
-        }
-
         ngx_http_imagegram_recovery_start(recovery, &recovery->found[i]);
     }
 
@@ -342,43 +386,43 @@ ngx_http_imagegram_recovery_found(void *data)
 
 static void
 ngx_http_imagegram_recovery_start(ngx_http_imagegram_recovery_t *recovery,
-    ngx_http_imagegram_upload_t *u)
+    ngx_http_imagegram_recovery_found_t *found)
 {
-    u_char                         *data;
-    ngx_str_t                       texts[NGX_HTTP_IMAGEGRAM_UPLOAD_TEXTS];
+    ngx_str_t                      *texts;
+    ngx_http_imagegram_upload_t    *u;
     ngx_http_imagegram_loc_conf_t  *conf;
     ngx_http_imagegram_transfer_t  *t;
 
     t = NULL;
 
-    /* a small file that was read a moment ago: that waits for no disk */
+    u = &found->upload;
+    texts = found->texts;
 
-    data = ngx_http_imagegram_upload_texts(u, texts, recovery->timer.log);
-
-    if (data) {
-        conf = ngx_http_imagegram_recovery_location(recovery,
+    conf = ngx_http_imagegram_recovery_location(recovery,
                                     &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_LOCATION],
                                     &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_OWNER]);
-        if (conf) {
-            t = ngx_http_imagegram_transfer_adopt(conf, u->id);
 
-        } else if (recovery->walks == 0) {
-            ngx_log_error(NGX_LOG_ERR, recovery->timer.log, 0,
-                          "imagegram: upload %*s is complete, but there is no "
-                          "location any more for posts of \"%V\"",
-                          (size_t) IMAGEGRAM_ID_LEN, u->id,
-                          &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_OWNER]);
-        }
+    if (conf == NULL && recovery->walks == 0) {
+        ngx_log_error(NGX_LOG_ERR, recovery->timer.log, 0,
+                      "imagegram: upload %*s is complete, but there is no "
+                      "location any more for posts of \"%V\"",
+                      (size_t) IMAGEGRAM_ID_LEN, u->id,
+                      &texts[NGX_HTTP_IMAGEGRAM_UPLOAD_OWNER]);
+    }
 
-        ngx_free(data);
+    if (conf && !ngx_exiting) {
+        t = ngx_http_imagegram_transfer_adopt(conf, u->id);
     }
 
     if (t == NULL) {
         ngx_http_imagegram_upload_close(u);
+        ngx_free(found->texts_data);
         return;
     }
 
     t->upload = *u;
+    ngx_memcpy(t->texts, texts, sizeof(t->texts));
+    t->texts_data = found->texts_data;
     t->recovery = recovery;
     recovery->running++;
 
