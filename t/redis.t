@@ -225,11 +225,17 @@ is($t->get("posts/$ids[1]")->{json}{CommentCount}, 20, 'each once');
 
 my $tcp = Imagegram->new(settings => { redis => undef });
 
+# a name, on any machine that is set up
+my $name = gethostbyname('localhost') ? 'localhost' : '127.0.0.1';
+
+diag('localhost has no address here: no name is resolved')
+    if $name ne 'localhost';
+
 $tcp->{redis} = ['--port', $tcp->port(9)];
 $tcp->{http} = 'imagegram_redis 127.0.0.1:%%PORT_9%% password=secret db=2;';
 $tcp->{server} = "
     location /user/  { imagegram; imagegram_redis
-        localhost:%%PORT_9%% username=app password=word db=2; }
+        $name:%%PORT_9%% username=app password=word db=2; }
     location /photos/ { imagegram; imagegram_key_prefix photos; }
     location /none/  { imagegram; imagegram_redis %%REDIS%%; }
     location /wrong/ { imagegram; imagegram_redis %%REDIS%% password=x; }
