@@ -6,6 +6,10 @@
 #include "ngx_http_imagegram_header.h"
 
 
+static ngx_table_elt_t *ngx_http_imagegram_push_header(ngx_http_request_t *r,
+    const char *name, const char *value);
+
+
 ngx_str_t *
 ngx_http_imagegram_get_header(ngx_http_request_t *r, const char *name)
 {
@@ -43,11 +47,28 @@ ngx_int_t
 ngx_http_imagegram_add_header(ngx_http_request_t *r, const char *name,
     const char *value)
 {
+    return ngx_http_imagegram_push_header(r, name, value) ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_imagegram_add_etag(ngx_http_request_t *r, const char *value)
+{
+    r->headers_out.etag = ngx_http_imagegram_push_header(r, "ETag", value);
+
+    return r->headers_out.etag ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_imagegram_push_header(ngx_http_request_t *r, const char *name,
+    const char *value)
+{
     ngx_table_elt_t  *h;
 
     h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
     h->hash = 1;
@@ -60,5 +81,5 @@ ngx_http_imagegram_add_header(ngx_http_request_t *r, const char *name,
     h->next = NULL;
 #endif
 
-    return NGX_OK;
+    return h;
 }

@@ -22,5 +22,9 @@ ngx_str_t *ngx_http_imagegram_get_header(ngx_http_request_t *r,
 ngx_int_t ngx_http_imagegram_add_header(ngx_http_request_t *r,
     const char *name, const char *value);
 
+/* Likewise ETag, for which nginx answers 304 and 412. */
+ngx_int_t ngx_http_imagegram_add_etag(ngx_http_request_t *r,
+    const char *value);
+
 
 #endif /* _NGX_HTTP_IMAGEGRAM_HEADER_H_INCLUDED_ */

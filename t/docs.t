@@ -23,7 +23,7 @@ use Test::More;
 
 my $top = Imagegram->top;
 my $uuid = qr/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
-my $etag = qr/"[0-9a-f]{8}-[0-9a-f]+"/;
+my $etag = qr/"(?:[0-9a-f]{8}-[0-9a-f]+|[0-9a-f]{32})"/;
 
 
 my $t = Imagegram->new(servers => <<'END');

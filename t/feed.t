@@ -234,4 +234,42 @@ is_deeply([map { $_->{PostID} } @$items],
 is($t->get("posts?limit=3&nextPage=$cursor")->{status}, 200,
     'a cursor outlives the posts around it');
 
+
+# whoever has it already is told so, as long as it is the same
+
+for my $path ('posts', 'posts?limit=2', "posts/$ids[0]",
+    "posts/$ids[0]/comments", 'posts?images=base64&limit=1')
+{
+    my $r = $t->get($path);
+    my $etag = $r->{headers}{etag};
+
+    like($etag, qr/^"[0-9a-f]{32}"\z/, "$path: a strong ETag");
+    is($t->get($path)->{headers}{etag}, $etag, "$path: the same again");
+    is($t->request('HEAD', $path)->{headers}{etag}, $etag, "$path: with HEAD");
+
+    my $known = $t->get($path, headers => ['If-None-Match' => $etag]);
+
+    is($known->{status}, 304, "$path: not modified");
+    is($known->{body}, '', "$path: nothing is sent");
+    is($known->{headers}{etag}, $etag, "$path: but the ETag");
+    is($known->{headers}{link}, $r->{headers}{link}, "$path: and Link");
+    is_problem($t->get($path, headers => ['If-Match' => '"other"']), 412,
+        "$path: If-Match");
+
+    $t->comment($ids[0]);
+    $known = $t->get($path, headers => ['If-None-Match' => $etag]);
+    is($known->{status}, 200, "$path: after a comment it is another one");
+    isnt($known->{headers}{etag}, $etag, "$path: and has another ETag");
+}
+
+# what changes something has none
+
+$r = $t->request('POST', "posts/$ids[0]/comments",
+    json => { author => 'a', body => 'b' });
+ok(!$r->{headers}{etag}, 'POST: without an ETag');
+$r = $t->request('DELETE', $r->{headers}{location},
+    headers => ['If-None-Match' => '*']);
+is($r->{status}, 200, 'DELETE: likewise');
+ok(!$r->{headers}{etag}, 'DELETE: without an ETag');
+
 done_testing();

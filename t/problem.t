@@ -213,6 +213,14 @@ for my $case (['posts/none', 404], ['/denied/posts', 403], [$comments, 200],
     is(Compress::Zlib::memGunzip($r->{body}), $wanted->{body},
         'and the same inside');
     like($wanted->{headers}{vary}, qr/Accept-Encoding/, 'Vary');
+
+    next unless $status == 200;
+
+    my $etag = $r->{headers}{etag};
+
+    like($etag, qr{^W/"[0-9a-f]{32}"\z}, 'a weak ETag');
+    is($t->get($path, headers => ['Accept-Encoding' => 'gzip',
+        'If-None-Match' => $etag])->{status}, 304, 'by which it is known');
 }
 
 
