@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# A disk that is full, at each step of an upload: 507, what was
-# received counts, and once there is room all goes on by itself.  Needs root,
-# and to be allowed to mount a small file system.
+# A disk that is full, at each step of an upload: 507, what was received counts,
+# and once there is room all goes on by itself.  Needs root, and to be allowed
+# to mount a small file system.
 
 use strict;
 use warnings;
