@@ -124,7 +124,9 @@ while (%clients && time < $end) {
 
     my @workers = $t->worker_pids;
 
-    if (rand 6 < 1) {
+    # the first time, and now and again once workers were killed, too
+
+    if (!$reloads || ($kills && rand 6 < 1)) {
         kill 'HUP', $t->nginx_pid;
         $reloads++;
 
