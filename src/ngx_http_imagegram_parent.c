@@ -101,8 +101,7 @@ ngx_http_imagegram_parent_send(ngx_http_imagegram_converters_t *converters,
 
     fds[IMAGEGRAM_FD_RESULT] = result;
 
-    n = conversion->job.kind == IMAGEGRAM_BODY_IMAGE ? IMAGEGRAM_FD_ORIGINAL
-                                                     : IMAGEGRAM_FD_MAX;
+    n = imagegram_job_fds(&conversion->job);
 
     /* what is the caller's own may be open for writing, too */
 

@@ -62,14 +62,6 @@ static imagegram_result_t  imagegram_child_result;
 static imagegram_form_t   *imagegram_child_texts;   /* NULL: none */
 
 
-size_t
-imagegram_child_fds(const imagegram_job_t *job)
-{
-    return (job->kind == IMAGEGRAM_BODY_IMAGE) ? IMAGEGRAM_FD_ORIGINAL
-                                               : IMAGEGRAM_FD_MAX;
-}
-
-
 void
 imagegram_child_run(const imagegram_job_t *job, const int *fds, pid_t parent)
 {
@@ -77,7 +69,7 @@ imagegram_child_run(const imagegram_job_t *job, const int *fds, pid_t parent)
 
     imagegram_child_follow(parent);
 
-    if (imagegram_sandbox_fds(fds, imagegram_child_fds(job)) == -1) {
+    if (imagegram_sandbox_fds(fds, imagegram_job_fds(job)) == -1) {
         _exit(IMAGEGRAM_CHILD_FAILED);
     }
 

@@ -19,9 +19,6 @@
 #define IMAGEGRAM_CHILD_NO_SANDBOX  2
 
 
-/* How many of a job's fds there are for its kind of body. */
-size_t imagegram_child_fds(const imagegram_job_t *job);
-
 /*
  * Does the job, answers, exits: never returns.  Called right behind the fork,
  * with the process id of the parent.

@@ -95,6 +95,13 @@ typedef struct {
 } imagegram_job_t;
 
 
+/* How many of the fds a job brings, for its kind of body. */
+
+#define imagegram_job_fds(job)                                                \
+    ((size_t) ((job)->kind == IMAGEGRAM_BODY_IMAGE ? IMAGEGRAM_FD_ORIGINAL    \
+                                                   : IMAGEGRAM_FD_MAX))
+
+
 typedef struct {
     uint32_t  version;                      /* IMAGEGRAM_PROTOCOL */
     uint32_t  reason;                       /* imagegram_reason_e */

@@ -339,7 +339,7 @@ imagegram_server_receive(imagegram_server_t *s, int control)
     if (n != sizeof(imagegram_job_t)
         || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
         || !imagegram_server_valid(&job)
-        || nfds != imagegram_child_fds(&job))
+        || nfds != imagegram_job_fds(&job))
     {
         /* as from a worker of another version: it is to know that it waits in
          * vain, and not to blame the image */
@@ -415,11 +415,11 @@ imagegram_server_start(imagegram_server_t *s, const imagegram_job_t *job,
 
         (void) imagegram_child_answer(fds[IMAGEGRAM_FD_RESULT],
                                       IMAGEGRAM_LOST);
-        imagegram_server_close(fds, imagegram_child_fds(job));
+        imagegram_server_close(fds, imagegram_job_fds(job));
         return;
     }
 
-    for (i = 0; i < imagegram_child_fds(job); i++) {
+    for (i = 0; i < imagegram_job_fds(job); i++) {
 
         if (i != IMAGEGRAM_FD_RESULT) {
             close(fds[i]);

@@ -254,14 +254,6 @@ __wrap_fork(void)
 
 /* What stands for the rest of the program. */
 
-size_t
-imagegram_child_fds(const imagegram_job_t *job)
-{
-    return (job->kind == IMAGEGRAM_BODY_IMAGE) ? IMAGEGRAM_FD_ORIGINAL
-                                               : IMAGEGRAM_FD_MAX;
-}
-
-
 void
 imagegram_child_run(const imagegram_job_t *job, const int *fds, pid_t parent)
 {
