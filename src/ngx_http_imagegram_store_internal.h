@@ -40,7 +40,20 @@ void ngx_http_imagegram_store_key(ngx_http_imagegram_store_args_t *a,
 void ngx_http_imagegram_store_arg(ngx_http_imagegram_store_args_t *a,
     u_char *data, size_t len);
 
+/* Adds a number; fmt is ngx_sprintf()'s, with %uL in it or not. */
+void ngx_http_imagegram_store_number(ngx_http_imagegram_store_args_t *a,
+    const char *fmt, uint64_t n);
+
+/*
+ * Sends the command for a request, and holds that; script may be NULL, and
+ * watch is as in ngx_http_imagegram_request.h.  Gives NGX_DONE or a status.
+ */
+ngx_int_t ngx_http_imagegram_store_call(ngx_http_request_t *r,
+    ngx_http_imagegram_script_t *script, ngx_http_imagegram_store_args_t *a,
+    ngx_uint_t watch, ngx_http_imagegram_store_pt handler);
+
 /* Parts of ngx_http_imagegram_store_init(). */
+void ngx_http_imagegram_store_change_init(void);
 void ngx_http_imagegram_store_idempotency_init(void);
 void ngx_http_imagegram_store_sweep_init(void);
 
