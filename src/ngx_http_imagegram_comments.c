@@ -35,7 +35,7 @@ static void ngx_http_imagegram_comments_reply(ngx_http_request_t *r,
 static ngx_int_t ngx_http_imagegram_comments_send(ngx_http_request_t *r,
     redisReply *reply);
 static ngx_int_t ngx_http_imagegram_comments_link(ngx_http_request_t *r,
-    ngx_uint_t limit, ngx_str_t *cursor);
+    ngx_uint_t limit, ngx_str_t *cursor, ngx_str_t *link);
 static void ngx_http_imagegram_comment_reply(ngx_http_request_t *r,
     redisReply *reply);
 static ngx_int_t ngx_http_imagegram_comment_send(ngx_http_request_t *r,
@@ -96,10 +96,13 @@ ngx_http_imagegram_comments_reply(ngx_http_request_t *r, redisReply *reply)
 static ngx_int_t
 ngx_http_imagegram_comments_send(ngx_http_request_t *r, redisReply *reply)
 {
-    u_char     *p, buf[IMAGEGRAM_CURSOR_LEN];
-    size_t      size;
-    ngx_str_t   json, cursor;
-    ngx_uint_t  i, n;
+    u_char                       *p, buf[IMAGEGRAM_CURSOR_LEN];
+    size_t                        size;
+    ngx_str_t                     cursor;
+    ngx_uint_t                    i, n;
+    ngx_http_imagegram_answer_t   answer;
+
+    ngx_memzero(&answer, sizeof(ngx_http_imagegram_answer_t));
 
     n = reply->elements - 1;
     size = sizeof("{\"comments\":[],\"nextPage\":\"\"}") + sizeof(buf);
@@ -124,7 +127,7 @@ ngx_http_imagegram_comments_send(ngx_http_request_t *r, redisReply *reply)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    json.data = p;
+    answer.body.data = p;
 
     p = ngx_cpymem(p, "{\"comments\":[", sizeof("{\"comments\":[") - 1);
 
@@ -139,21 +142,24 @@ ngx_http_imagegram_comments_send(ngx_http_request_t *r, redisReply *reply)
     p = cursor.len ? ngx_sprintf(p, "],\"nextPage\":\"%V\"}", &cursor)
                    : ngx_cpymem(p, "]}", sizeof("]}") - 1);
 
-    json.len = p - json.data;
+    answer.body.len = p - answer.body.data;
 
     if (cursor.len
-        && ngx_http_imagegram_comments_link(r, n, &cursor) != NGX_OK)
+        && ngx_http_imagegram_comments_link(r, n, &cursor, &answer.link)
+           != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_imagegram_send_json(r, NGX_HTTP_OK, &json);
+    ngx_http_imagegram_answer_tag(&answer);
+
+    return ngx_http_imagegram_send_answer(r, &answer);
 }
 
 
 static ngx_int_t
 ngx_http_imagegram_comments_link(ngx_http_request_t *r, ngx_uint_t limit,
-    ngx_str_t *cursor)
+    ngx_str_t *cursor, ngx_str_t *link)
 {
     u_char                     buf[sizeof("posts//comments?limit=")
                                    + IMAGEGRAM_ID_LEN + NGX_INT_T_LEN];
@@ -167,7 +173,7 @@ ngx_http_imagegram_comments_link(ngx_http_request_t *r, ngx_uint_t limit,
                            (size_t) IMAGEGRAM_ID_LEN, ctx->route.post, limit)
                - buf;
 
-    return ngx_http_imagegram_page_link(r, &path, cursor);
+    return ngx_http_imagegram_page_link(r, &path, cursor, link);
 }
 
 

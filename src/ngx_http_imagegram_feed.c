@@ -37,6 +37,8 @@ static ngx_int_t ngx_http_imagegram_view_base64(ngx_http_request_t *r,
     ngx_uint_t *base64);
 static void ngx_http_imagegram_feed_reply(ngx_http_request_t *r,
     redisReply *reply);
+static ngx_http_imagegram_view_t *ngx_http_imagegram_feed_view(
+    ngx_http_request_t *r, redisReply *reply);
 static void ngx_http_imagegram_post_reply(ngx_http_request_t *r,
     redisReply *reply);
 static ngx_http_imagegram_view_t *ngx_http_imagegram_view_create(
@@ -48,8 +50,10 @@ static void ngx_http_imagegram_view_answer(ngx_http_request_t *r,
 static void ngx_http_imagegram_view_loaded(ngx_http_request_t *r, void *data);
 static ngx_int_t ngx_http_imagegram_view_send(ngx_http_request_t *r,
     ngx_http_imagegram_view_t *view);
+static ngx_int_t ngx_http_imagegram_view_render(ngx_http_request_t *r,
+    ngx_http_imagegram_view_t *view, ngx_http_imagegram_answer_t *answer);
 static ngx_int_t ngx_http_imagegram_view_link(ngx_http_request_t *r,
-    ngx_http_imagegram_view_t *view);
+    ngx_http_imagegram_view_t *view, ngx_str_t *link);
 
 
 ngx_int_t
@@ -117,7 +121,6 @@ ngx_http_imagegram_view_base64(ngx_http_request_t *r, ngx_uint_t *base64)
 static void
 ngx_http_imagegram_feed_reply(ngx_http_request_t *r, redisReply *reply)
 {
-    ngx_uint_t                  n;
     ngx_http_imagegram_view_t  *view;
 
     if (reply == NULL) {
@@ -125,9 +128,27 @@ ngx_http_imagegram_feed_reply(ngx_http_request_t *r, redisReply *reply)
         return;
     }
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+    view = ngx_http_imagegram_feed_view(r, reply);
+
+    if (view == NULL) {
         ngx_http_imagegram_request_done(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;
+    }
+
+    ngx_http_imagegram_view_answer(r, view);
+}
+
+
+/* NULL: it makes no sense, or there is no memory */
+
+static ngx_http_imagegram_view_t *
+ngx_http_imagegram_feed_view(ngx_http_request_t *r, redisReply *reply)
+{
+    ngx_uint_t                  n;
+    ngx_http_imagegram_view_t  *view;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+        return NULL;
     }
 
     n = reply->elements - 1;
@@ -139,13 +160,12 @@ ngx_http_imagegram_feed_reply(ngx_http_request_t *r, redisReply *reply)
                                         IMAGEGRAM_CURSOR_FEED, &view->cursor)
            != NGX_OK)
     {
-        ngx_http_imagegram_request_done(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-        return;
+        return NULL;
     }
 
     view->limit = n;
 
-    ngx_http_imagegram_view_answer(r, view);
+    return view;
 }
 
 
@@ -275,11 +295,26 @@ static ngx_int_t
 ngx_http_imagegram_view_send(ngx_http_request_t *r,
     ngx_http_imagegram_view_t *view)
 {
+    ngx_int_t                    rc;
+    ngx_http_imagegram_answer_t  answer;
+
+    rc = ngx_http_imagegram_view_render(r, view, &answer);
+
+    return rc == NGX_OK ? ngx_http_imagegram_send_answer(r, &answer) : rc;
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_view_render(ngx_http_request_t *r,
+    ngx_http_imagegram_view_t *view, ngx_http_imagegram_answer_t *answer)
+{
     u_char                         *p;
     size_t                          size;
-    ngx_str_t                       json, *base;
+    ngx_str_t                      *base;
     ngx_uint_t                      i;
     ngx_http_imagegram_loc_conf_t  *conf;
+
+    ngx_memzero(answer, sizeof(ngx_http_imagegram_answer_t));
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
     base = &conf->image_base_json;
@@ -295,7 +330,7 @@ ngx_http_imagegram_view_send(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    json.data = p;
+    answer->body.data = p;
 
     if (view->single) {
         p = ngx_http_imagegram_card_write(view->cards, base, p);
@@ -316,19 +351,23 @@ ngx_http_imagegram_view_send(ngx_http_request_t *r,
                              : ngx_cpymem(p, "]}", sizeof("]}") - 1);
     }
 
-    json.len = p - json.data;
+    answer->body.len = p - answer->body.data;
 
-    if (view->cursor.len && ngx_http_imagegram_view_link(r, view) != NGX_OK) {
+    if (view->cursor.len
+        && ngx_http_imagegram_view_link(r, view, &answer->link) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_imagegram_send_json(r, NGX_HTTP_OK, &json);
+    ngx_http_imagegram_answer_tag(answer);
+
+    return NGX_OK;
 }
 
 
 static ngx_int_t
 ngx_http_imagegram_view_link(ngx_http_request_t *r,
-    ngx_http_imagegram_view_t *view)
+    ngx_http_imagegram_view_t *view, ngx_str_t *link)
 {
     u_char     buf[sizeof("posts?limit=&images=base64") + NGX_INT_T_LEN];
     ngx_str_t  path;
@@ -338,5 +377,5 @@ ngx_http_imagegram_view_link(ngx_http_request_t *r,
                            view->base64 ? "&images=base64" : "")
                - buf;
 
-    return ngx_http_imagegram_page_link(r, &path, &view->cursor);
+    return ngx_http_imagegram_page_link(r, &path, &view->cursor, link);
 }

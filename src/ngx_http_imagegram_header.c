@@ -60,6 +60,16 @@ ngx_http_imagegram_add_etag(ngx_http_request_t *r, const char *value)
 }
 
 
+ngx_int_t
+ngx_http_imagegram_add_encoding(ngx_http_request_t *r, const char *value)
+{
+    r->headers_out.content_encoding = ngx_http_imagegram_push_header(r,
+                                                   "Content-Encoding", value);
+
+    return r->headers_out.content_encoding ? NGX_OK : NGX_ERROR;
+}
+
+
 static ngx_table_elt_t *
 ngx_http_imagegram_push_header(ngx_http_request_t *r, const char *name,
     const char *value)

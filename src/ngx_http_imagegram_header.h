@@ -27,4 +27,9 @@ ngx_int_t ngx_http_imagegram_add_etag(ngx_http_request_t *r,
     const char *value);
 
 
+/* Likewise Content-Encoding, which tells nginx's gzip to keep off. */
+ngx_int_t ngx_http_imagegram_add_encoding(ngx_http_request_t *r,
+    const char *value);
+
+
 #endif /* _NGX_HTTP_IMAGEGRAM_HEADER_H_INCLUDED_ */

@@ -79,9 +79,9 @@ ngx_http_imagegram_page_next(redisReply *reply, imagegram_cursor_e list,
 
 ngx_int_t
 ngx_http_imagegram_page_link(ngx_http_request_t *r, ngx_str_t *path,
-    ngx_str_t *cursor)
+    ngx_str_t *cursor, ngx_str_t *link)
 {
-    u_char  *link, *p;
+    u_char  *p;
     size_t   len;
 
     p = ngx_http_imagegram_path(r, path->len + sizeof("&nextPage=")
@@ -93,12 +93,13 @@ ngx_http_imagegram_page_link(ngx_http_request_t *r, ngx_str_t *path,
 
     len = ngx_strlen(p) + sizeof("<>; rel=\"next\"");
 
-    link = ngx_pnalloc(r->pool, len);
-    if (link == NULL) {
+    link->data = ngx_pnalloc(r->pool, len);
+    if (link->data == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_snprintf(link, len, "<%s>; rel=\"next\"%Z", p);
+    link->len = ngx_snprintf(link->data, len, "<%s>; rel=\"next\"%Z", p)
+                - link->data - 1;
 
-    return ngx_http_imagegram_add_header(r, "Link", (char *) link);
+    return NGX_OK;
 }

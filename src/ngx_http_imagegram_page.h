@@ -31,10 +31,11 @@ ngx_int_t ngx_http_imagegram_page_parse(ngx_http_request_t *r,
 ngx_int_t ngx_http_imagegram_page_next(redisReply *reply,
     imagegram_cursor_e list, ngx_str_t *cursor);
 
-/* Adds the Link header (RFC 8288) to the next page; path is what follows the
- * API's base, with its arguments but nextPage. */
+/* Gives the value of Link (RFC 8288) to the next page, in the request's pool,
+ * with a NUL behind it; path is what follows the API's base, with its arguments
+ * but nextPage.  NGX_ERROR: no memory. */
 ngx_int_t ngx_http_imagegram_page_link(ngx_http_request_t *r,
-    ngx_str_t *path, ngx_str_t *cursor);
+    ngx_str_t *path, ngx_str_t *cursor, ngx_str_t *link);
 
 
 #endif /* _NGX_HTTP_IMAGEGRAM_PAGE_H_INCLUDED_ */

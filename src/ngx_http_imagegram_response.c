@@ -7,25 +7,99 @@
 #include "ngx_http_imagegram_header.h"
 #include "ngx_http_imagegram_response.h"
 
-/* of the library only the header is used */
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
-
-static ngx_int_t ngx_http_imagegram_send_etag(ngx_http_request_t *r,
-    ngx_str_t *json);
+static ngx_int_t ngx_http_imagegram_send_body(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *body);
+static ngx_int_t ngx_http_imagegram_send_variant(ngx_http_request_t *r,
+    ngx_http_imagegram_answer_t *answer);
 
 
 ngx_int_t
 ngx_http_imagegram_send_json(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *json)
 {
+    ngx_http_imagegram_answer_t  answer;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        r->disable_not_modified = 1;
+
+        return ngx_http_imagegram_send_body(r, status, json);
+    }
+
+    ngx_memzero(&answer, sizeof(ngx_http_imagegram_answer_t));
+
+    answer.body = *json;
+
+    ngx_http_imagegram_answer_tag(&answer);
+
+    return ngx_http_imagegram_send_answer(r, &answer);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_send_answer(ngx_http_request_t *r,
+    ngx_http_imagegram_answer_t *answer)
+{
+    u_char  *etag;
+
+    etag = ngx_pnalloc(r->pool, sizeof(answer->etag));
+    if (etag == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(etag, answer->etag, sizeof(answer->etag));
+
+    if (ngx_http_imagegram_add_etag(r, (char *) etag) != NGX_OK
+        || (answer->link.len
+            && ngx_http_imagegram_add_header(r, "Link",
+                                             (char *) answer->link.data)
+               != NGX_OK)
+        || ngx_http_imagegram_send_variant(r, answer) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_imagegram_send_body(r, NGX_HTTP_OK, &answer->body);
+}
+
+
+/* Where gzip_vary is on, nginx's own filters may say it, too, but only once. */
+
+static ngx_int_t
+ngx_http_imagegram_send_variant(ngx_http_request_t *r,
+    ngx_http_imagegram_answer_t *answer)
+{
+#if (NGX_HTTP_GZIP)
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (answer->varies && clcf->gzip_vary) {
+        r->gzip_vary = 1;
+
+    } else
+#endif
+    if (answer->varies
+        && ngx_http_imagegram_add_header(r, "Vary", "Accept-Encoding")
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return answer->gzip ? ngx_http_imagegram_add_encoding(r, "gzip") : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_send_body(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body)
+{
     ngx_int_t     rc;
     ngx_buf_t    *b;
     ngx_chain_t   out;
 
     r->headers_out.status = status;
-    r->headers_out.content_length_n = json->len;
+    r->headers_out.content_length_n = body->len;
 
     ngx_str_set(&r->headers_out.content_type, "application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
@@ -35,13 +109,6 @@ ngx_http_imagegram_send_json(ngx_http_request_t *r, ngx_uint_t status,
     if (ngx_http_imagegram_add_header(r, "Cache-Control", "no-cache")
         != NGX_OK)
     {
-        return NGX_ERROR;
-    }
-
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        r->disable_not_modified = 1;
-
-    } else if (ngx_http_imagegram_send_etag(r, json) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -56,8 +123,8 @@ ngx_http_imagegram_send_json(ngx_http_request_t *r, ngx_uint_t status,
         return NGX_ERROR;
     }
 
-    b->pos = json->data;
-    b->last = json->data + json->len;
+    b->pos = body->data;
+    b->last = body->data + body->len;
     b->temporary = 1;
     b->last_buf = r == r->main;
     b->last_in_chain = 1;
@@ -66,27 +133,6 @@ ngx_http_imagegram_send_json(ngx_http_request_t *r, ngx_uint_t status,
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
-}
-
-
-/* The bytes decide, and nothing else: nginx answers 304 for the same ones. */
-
-static ngx_int_t
-ngx_http_imagegram_send_etag(ngx_http_request_t *r, ngx_str_t *json)
-{
-    u_char         *etag;
-    XXH128_hash_t   hash;
-
-    etag = ngx_pnalloc(r->pool, sizeof("\"\"") + 2 * sizeof(XXH128_hash_t));
-    if (etag == NULL) {
-        return NGX_ERROR;
-    }
-
-    hash = XXH3_128bits(json->data, json->len);
-
-    (void) ngx_sprintf(etag, "\"%016xL%016xL\"%Z", hash.high64, hash.low64);
-
-    return ngx_http_imagegram_add_etag(r, (char *) etag);
 }
 
 

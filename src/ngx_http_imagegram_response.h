@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_answer.h"
 
 
 /*
@@ -16,6 +17,11 @@
  */
 ngx_int_t ngx_http_imagegram_send_json(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *json);
+
+/* Likewise 200, with what belongs to the answer; its strings are memory of the
+ * request's pool. */
+ngx_int_t ngx_http_imagegram_send_answer(ngx_http_request_t *r,
+    ngx_http_imagegram_answer_t *answer);
 
 /* Likewise, without a body. */
 ngx_int_t ngx_http_imagegram_send_empty(ngx_http_request_t *r,
