@@ -7,10 +7,13 @@
 
 #include "ngx_http_imagegram.h"
 #include "ngx_http_imagegram_access.h"
+#include "ngx_http_imagegram_cache_conf.h"
 #include "ngx_http_imagegram_conf.h"
+#include "ngx_http_imagegram_fetch.h"
 #include "ngx_http_imagegram_problem.h"
 #include "ngx_http_imagegram_recovery.h"
 #include "ngx_http_imagegram_store.h"
+#include "ngx_http_imagegram_subscription.h"
 #include "ngx_http_imagegram_sweep.h"
 #include "ngx_http_imagegram_task.h"
 
@@ -73,6 +76,13 @@ static ngx_command_t  ngx_http_imagegram_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_imagegram_loc_conf_t, key_prefix),
       &ngx_http_imagegram_prefix_post },
+
+    { ngx_string("imagegram_cache"),
+      NGX_HTTP_IMAGEGRAM_ANY_CONF|NGX_CONF_TAKE12,
+      ngx_http_imagegram_conf_cache,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("imagegram_storage"),
       NGX_HTTP_IMAGEGRAM_ANY_CONF|NGX_CONF_TAKE1,
@@ -246,6 +256,8 @@ ngx_http_imagegram_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
+    ngx_http_imagegram_cache_watch(mcf);
+
     if (ngx_http_imagegram_task_init(cf) != NGX_OK
         || ngx_http_imagegram_access_init(cf) != NGX_OK)
     {
@@ -317,6 +329,12 @@ ngx_http_imagegram_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    ngx_http_imagegram_fetch_init_process();
+
+    if (ngx_http_imagegram_subscription_init_process(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_imagegram_sweep_init_process(cycle);
 
     return ngx_http_imagegram_recovery_init_process(cycle);
@@ -343,6 +361,7 @@ ngx_http_imagegram_exit_process(ngx_cycle_t *cycle)
 
     ngx_http_imagegram_task_exit_process();
     ngx_http_imagegram_converters_exit_process(cycle);
+    ngx_http_imagegram_subscription_exit_process(cycle);
 
     redis = mcf->redis.elts;
 

@@ -15,6 +15,7 @@
 
 #include "parse/imagegram_reason.h"
 #include "parse/imagegram_route.h"
+#include "ngx_http_imagegram_cache.h"
 #include "ngx_http_imagegram_redis.h"
 #include "ngx_http_imagegram_storage.h"
 #include "ngx_http_imagegram_converters.h"
@@ -34,6 +35,8 @@ typedef struct {
                                                      * configurations */
     ngx_array_t                       sweeps;  /* of pointers, one for each
                                                 * storage */
+    ngx_array_t                       caches;  /* of pointers, one for each
+                                                * owner that has one */
 
     /* what applies where no directive does; NULL: not needed */
 
@@ -50,6 +53,11 @@ typedef struct {
     ngx_http_imagegram_redis_t       *redis;
     ngx_str_t                         key_prefix;
     ngx_str_t                         owner;     /* of its posts */
+
+    ngx_http_imagegram_cache_t       *cache;     /* NULL: off */
+    ngx_flag_t                        cache_gzip;
+    ngx_http_imagegram_cache_t       *changes;   /* whoever uses it; NULL:
+                                                  * nobody does */
 
     ngx_http_imagegram_storage_t     *storage;
     ngx_msec_t                        sweep;           /* interval; 0: off */

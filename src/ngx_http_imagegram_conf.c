@@ -5,6 +5,7 @@
  */
 
 #include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_cache_conf.h"
 #include "ngx_http_imagegram_conf.h"
 #include "ngx_http_imagegram_admission.h"
 #include "ngx_http_imagegram_owner.h"
@@ -42,6 +43,9 @@ ngx_http_imagegram_conf_create_main(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&mcf->sweeps, cf->pool, 2,
                           sizeof(ngx_http_imagegram_sweep_t *))
+           != NGX_OK
+        || ngx_array_init(&mcf->caches, cf->pool, 2,
+                          sizeof(ngx_http_imagegram_cache_t *))
            != NGX_OK)
     {
         return NULL;
@@ -74,6 +78,8 @@ ngx_http_imagegram_conf_create(ngx_conf_t *cf)
      */
 
     conf->enable = NGX_CONF_UNSET;
+    conf->cache = NGX_CONF_UNSET_PTR;
+    conf->cache_gzip = NGX_CONF_UNSET;
     conf->sweep = NGX_CONF_UNSET_MSEC;
     conf->user = NGX_CONF_UNSET_PTR;
     conf->allow_origin = NGX_CONF_UNSET_PTR;
@@ -104,6 +110,8 @@ ngx_http_imagegram_conf_merge(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->image_base, prev->image_base, "/images/");
     ngx_conf_merge_sec_value(conf->upload_expires, prev->upload_expires,
                              24 * 60 * 60);
+    ngx_conf_merge_ptr_value(conf->cache, prev->cache, NULL);
+    ngx_conf_merge_value(conf->cache_gzip, prev->cache_gzip, 1);
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
     ngx_conf_merge_ptr_value(conf->allow_origin, prev->allow_origin, NULL);
     ngx_conf_merge_off_value(conf->max_image_size, prev->max_image_size,
@@ -171,6 +179,11 @@ ngx_http_imagegram_conf_merge(ngx_conf_t *cf, void *parent, void *child)
 
     if (ngx_http_imagegram_owner_init(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_imagegram_cache_bind(cf, conf);
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     rv = ngx_http_imagegram_sweep_add(cf, conf);

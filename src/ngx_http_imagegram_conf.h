@@ -25,6 +25,8 @@ char *ngx_http_imagegram_conf_storage(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_imagegram_conf_sweep(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_imagegram_conf_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_imagegram_conf_converters(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_imagegram_conf_user(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -33,7 +35,6 @@ char *ngx_http_imagegram_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_imagegram_conf_size(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-
 char *ngx_http_imagegram_conf_fit(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 

@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_cache_conf.h"
 #include "ngx_http_imagegram_conf.h"
 #include "ngx_http_imagegram_router.h"
 
@@ -122,6 +123,19 @@ ngx_http_imagegram_conf_sweep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_imagegram_conf_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_imagegram_loc_conf_t *ilcf = conf;
+
+    if (ilcf->cache != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    return ngx_http_imagegram_cache_parse(cf, &ilcf->cache, &ilcf->cache_gzip);
 }
 
 

@@ -12,6 +12,7 @@
 #include "ngx_http_imagegram_feed.h"
 #include "ngx_http_imagegram_images.h"
 #include "ngx_http_imagegram_page.h"
+#include "ngx_http_imagegram_pages.h"
 #include "ngx_http_imagegram_problem.h"
 #include "ngx_http_imagegram_request.h"
 #include "ngx_http_imagegram_response.h"
@@ -37,6 +38,8 @@ static ngx_int_t ngx_http_imagegram_view_base64(ngx_http_request_t *r,
     ngx_uint_t *base64);
 static void ngx_http_imagegram_feed_reply(ngx_http_request_t *r,
     redisReply *reply);
+static ngx_int_t ngx_http_imagegram_feed_render(ngx_http_request_t *r,
+    redisReply *reply, ngx_http_imagegram_answer_t *answer);
 static ngx_http_imagegram_view_t *ngx_http_imagegram_feed_view(
     ngx_http_request_t *r, redisReply *reply);
 static void ngx_http_imagegram_post_reply(ngx_http_request_t *r,
@@ -74,6 +77,14 @@ ngx_http_imagegram_get_feed(ngx_http_request_t *r)
                                        &page);
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    if (!base64) {
+        rc = ngx_http_imagegram_pages_get(r, &page,
+                                          ngx_http_imagegram_feed_render);
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
     }
 
     return ngx_http_imagegram_store_feed(r, page.limit, page.max,
@@ -136,6 +147,19 @@ ngx_http_imagegram_feed_reply(ngx_http_request_t *r, redisReply *reply)
     }
 
     ngx_http_imagegram_view_answer(r, view);
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_feed_render(ngx_http_request_t *r, redisReply *reply,
+    ngx_http_imagegram_answer_t *answer)
+{
+    ngx_http_imagegram_view_t  *view;
+
+    view = ngx_http_imagegram_feed_view(r, reply);
+
+    return view ? ngx_http_imagegram_view_render(r, view, answer)
+                : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 

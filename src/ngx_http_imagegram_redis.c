@@ -344,6 +344,10 @@ ngx_http_imagegram_redis_ready(ngx_http_imagegram_redis_t *redis)
             ngx_http_imagegram_redis_finish(command, NGX_DECLINED, NULL);
         }
     }
+
+    if (redis->listener) {
+        redis->listener->ready(redis->listener->data);
+    }
 }
 
 
@@ -453,6 +457,10 @@ ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
     }
 
     ngx_http_imagegram_redis_disconnect(redis, &failed);
+
+    if (ready && redis->listener) {
+        redis->listener->lost(redis->listener->data);
+    }
 
     if (last) {
         /* void */

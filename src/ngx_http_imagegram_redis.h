@@ -42,6 +42,19 @@ typedef void (*ngx_http_imagegram_redis_pt)(void *data, ngx_int_t rc,
     redisReply *reply);
 
 
+/*
+ * Who listens to messages on a connection that has subscribed to a channel.
+ * Called from the event loop; may send commands, but not close the connection.
+ */
+
+typedef struct {
+    void  (*ready)(void *data);     /* connected, subscribed to nothing yet */
+    void  (*message)(void *data, ngx_str_t *payload);
+    void  (*lost)(void *data);      /* having been ready; it will be made anew */
+    void   *data;
+} ngx_http_imagegram_listener_t;
+
+
 /* Parses "imagegram_redis address [db=] [username=] …". */
 char *ngx_http_imagegram_redis_parse(ngx_conf_t *cf,
     ngx_http_imagegram_redis_t **redis);
@@ -63,7 +76,15 @@ ngx_int_t ngx_http_imagegram_redis_db(ngx_http_imagegram_redis_t *redis);
 /* At configuration time: fills in sha1. */
 void ngx_http_imagegram_redis_script(ngx_http_imagegram_script_t *script);
 
-/* At the worker's start and end: connects, closes. */
+/*
+ * Gives another connection to the same Redis, in the pool, for a listener; it
+ * is the caller's, to be opened and closed.  NULL: no memory.
+ */
+ngx_http_imagegram_redis_t *ngx_http_imagegram_redis_listen(ngx_pool_t *pool,
+    ngx_http_imagegram_redis_t *redis,
+    ngx_http_imagegram_listener_t *listener);
+
+/* Connects, closes: at the worker's start and end, or in between. */
 void ngx_http_imagegram_redis_open(ngx_http_imagegram_redis_t *redis,
     ngx_cycle_t *cycle);
 void ngx_http_imagegram_redis_close(ngx_http_imagegram_redis_t *redis);

@@ -26,6 +26,8 @@
 
 
 static ngx_int_t ngx_http_imagegram_redis_reserve(ngx_buf_t *out, size_t size);
+static ngx_uint_t ngx_http_imagegram_redis_message(
+    ngx_http_imagegram_redis_t *redis, redisReply *reply);
 
 
 ngx_http_imagegram_command_t *
@@ -261,6 +263,11 @@ ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
     ngx_queue_t                   *q;
     ngx_http_imagegram_command_t  *command;
 
+    if (redis->listener && ngx_http_imagegram_redis_message(redis, reply)) {
+        freeReplyObject(reply);
+        return NGX_OK;
+    }
+
     if (ngx_queue_empty(&redis->sent)) {
         freeReplyObject(reply);
         return NGX_ERROR;
@@ -312,6 +319,37 @@ ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
     }
 
     return NGX_OK;
+}
+
+
+/* Gives whether it answers no command, but was published. */
+
+static ngx_uint_t
+ngx_http_imagegram_redis_message(ngx_http_imagegram_redis_t *redis,
+    redisReply *reply)
+{
+    ngx_str_t    payload;
+    redisReply  *kind, *text;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3) {
+        return 0;
+    }
+
+    kind = reply->element[0];
+    text = reply->element[2];
+
+    if (kind->type != REDIS_REPLY_STRING || text->type != REDIS_REPLY_STRING
+        || ngx_strcmp(kind->str, "message") != 0)
+    {
+        return 0;
+    }
+
+    payload.data = (u_char *) text->str;
+    payload.len = text->len;
+
+    redis->listener->message(redis->listener->data, &payload);
+
+    return 1;
 }
 
 

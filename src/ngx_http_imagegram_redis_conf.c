@@ -116,6 +116,32 @@ ngx_http_imagegram_redis_use(ngx_array_t *used,
 }
 
 
+ngx_http_imagegram_redis_t *
+ngx_http_imagegram_redis_listen(ngx_pool_t *pool,
+    ngx_http_imagegram_redis_t *redis, ngx_http_imagegram_listener_t *listener)
+{
+    ngx_http_imagegram_redis_t  *own;
+
+    own = ngx_pcalloc(pool, sizeof(ngx_http_imagegram_redis_t));
+    if (own == NULL) {
+        return NULL;
+    }
+
+    own->address = redis->address;
+    own->addrs = redis->addrs;
+    own->naddrs = redis->naddrs;
+    own->db = redis->db;
+    own->username = redis->username;
+    own->password = redis->password;
+    own->connect_timeout = redis->connect_timeout;
+    own->timeout = redis->timeout;
+    own->backoff = NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF;
+    own->listener = listener;
+
+    return own;
+}
+
+
 static ngx_http_imagegram_redis_t *
 ngx_http_imagegram_redis_create(ngx_conf_t *cf, ngx_str_t *address)
 {

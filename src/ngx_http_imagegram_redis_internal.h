@@ -38,6 +38,7 @@ struct ngx_http_imagegram_redis_s {
     ngx_str_t                          password;
     ngx_msec_t                         connect_timeout;
     ngx_msec_t                         timeout;
+    ngx_http_imagegram_listener_t     *listener;    /* or NULL */
 
     ngx_log_t                          log;
     ngx_log_t                          silent;      /* for attempts that fail

@@ -13,10 +13,14 @@
 
 typedef struct {
     ngx_http_request_t             *request;
+    ngx_http_imagegram_cache_t     *cache;      /* that a change concerns */
     ngx_http_imagegram_store_pt     handler;
 } ngx_http_imagegram_store_wait_t;
 
 
+static void ngx_http_imagegram_store_feed_args(
+    ngx_http_imagegram_store_args_t *a, ngx_http_imagegram_loc_conf_t *conf,
+    ngx_pool_t *pool, ngx_uint_t limit, uint64_t max);
 static void ngx_http_imagegram_store_reply(void *data, ngx_int_t rc,
     redisReply *reply);
 static void ngx_http_imagegram_store_cleanup(void *data);
@@ -52,14 +56,40 @@ ngx_http_imagegram_store_feed(ngx_http_request_t *r, ngx_uint_t limit,
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
 
-    ngx_http_imagegram_store_begin(&a, conf, r->pool, "2");
-    ngx_http_imagegram_store_key(&a, "feed", NULL);
-    ngx_http_imagegram_store_key(&a, "cards", NULL);
-    ngx_http_imagegram_store_number(&a, max ? "(%uL" : "+inf", max);
-    ngx_http_imagegram_store_number(&a, "%uL", limit);
+    ngx_http_imagegram_store_feed_args(&a, conf, r->pool, limit, max);
 
-    return ngx_http_imagegram_store_call(r, &ngx_http_imagegram_feed, &a, 1,
+    return ngx_http_imagegram_store_call(r, &ngx_http_imagegram_feed, &a, 0,
                                          handler);
+}
+
+
+ngx_http_imagegram_command_t *
+ngx_http_imagegram_store_page(ngx_http_imagegram_loc_conf_t *conf,
+    ngx_pool_t *pool, ngx_uint_t limit, uint64_t max,
+    ngx_http_imagegram_redis_pt handler, void *data)
+{
+    ngx_http_imagegram_store_args_t  a;
+
+    ngx_http_imagegram_store_feed_args(&a, conf, pool, limit, max);
+
+    return a.failed ? NULL
+                    : ngx_http_imagegram_redis_send(conf->redis,
+                                                    &ngx_http_imagegram_feed,
+                                                    a.args, a.n, handler,
+                                                    data);
+}
+
+
+static void
+ngx_http_imagegram_store_feed_args(ngx_http_imagegram_store_args_t *a,
+    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, ngx_uint_t limit,
+    uint64_t max)
+{
+    ngx_http_imagegram_store_begin(a, conf, pool, "2");
+    ngx_http_imagegram_store_key(a, "feed", NULL);
+    ngx_http_imagegram_store_key(a, "cards", NULL);
+    ngx_http_imagegram_store_number(a, max ? "(%uL" : "+inf", max);
+    ngx_http_imagegram_store_number(a, "%uL", limit);
 }
 
 
@@ -79,7 +109,7 @@ ngx_http_imagegram_store_post(ngx_http_request_t *r,
     ngx_http_imagegram_store_arg(&a, (u_char *) ctx->route.post,
                                  IMAGEGRAM_ID_LEN);
 
-    return ngx_http_imagegram_store_call(r, NULL, &a, 1, handler);
+    return ngx_http_imagegram_store_call(r, NULL, &a, 0, handler);
 }
 
 
@@ -102,7 +132,7 @@ ngx_http_imagegram_store_comments(ngx_http_request_t *r, ngx_uint_t limit,
     ngx_http_imagegram_store_number(&a, "%uL", limit);
 
     return ngx_http_imagegram_store_call(r, &ngx_http_imagegram_comments, &a,
-                                         1, handler);
+                                         0, handler);
 }
 
 
@@ -122,7 +152,28 @@ ngx_http_imagegram_store_comment(ngx_http_request_t *r,
     ngx_http_imagegram_store_arg(&a, (u_char *) ctx->route.comment,
                                  IMAGEGRAM_ID_LEN);
 
-    return ngx_http_imagegram_store_call(r, NULL, &a, 1, handler);
+    return ngx_http_imagegram_store_call(r, NULL, &a, 0, handler);
+}
+
+
+ngx_int_t
+ngx_http_imagegram_store_channel(ngx_http_imagegram_loc_conf_t *conf,
+    ngx_pool_t *pool, ngx_str_t *channel)
+{
+    ngx_http_imagegram_store_args_t  a;
+
+    /* the first key of each script that changes something */
+
+    ngx_http_imagegram_store_begin(&a, conf, pool, "");
+    ngx_http_imagegram_store_key(&a, "feed", NULL);
+
+    if (a.failed) {
+        return NGX_ERROR;
+    }
+
+    *channel = a.args[1];
+
+    return NGX_OK;
 }
 
 
@@ -204,7 +255,7 @@ ngx_http_imagegram_store_number(ngx_http_imagegram_store_args_t *a,
 ngx_int_t
 ngx_http_imagegram_store_call(ngx_http_request_t *r,
     ngx_http_imagegram_script_t *script, ngx_http_imagegram_store_args_t *a,
-    ngx_uint_t watch, ngx_http_imagegram_store_pt handler)
+    ngx_uint_t change, ngx_http_imagegram_store_pt handler)
 {
     ngx_pool_cleanup_t               *cln;
     ngx_http_imagegram_ctx_t         *ctx;
@@ -220,6 +271,7 @@ ngx_http_imagegram_store_call(ngx_http_request_t *r,
 
     wait = cln->data;
     wait->request = r;
+    wait->cache = change ? a->conf->changes : NULL;
     wait->handler = handler;
 
     ctx->command = ngx_http_imagegram_redis_send(a->conf->redis, script,
@@ -231,9 +283,8 @@ ngx_http_imagegram_store_call(ngx_http_request_t *r,
     }
 
     cln->handler = ngx_http_imagegram_store_cleanup;
-    cln->data = ctx;
 
-    ngx_http_imagegram_request_hold(r, watch);
+    ngx_http_imagegram_request_hold(r, !change);
 
     return NGX_DONE;
 }
@@ -252,6 +303,8 @@ ngx_http_imagegram_store_reply(void *data, ngx_int_t rc, redisReply *reply)
     ctx = ngx_http_get_module_ctx(r, ngx_http_imagegram_module);
     ctx->command = NULL;
 
+    ngx_http_imagegram_store_changed(wait->cache, rc);
+
     wait->handler(r, rc == NGX_OK ? reply : NULL);
 }
 
@@ -259,10 +312,35 @@ ngx_http_imagegram_store_reply(void *data, ngx_int_t rc, redisReply *reply)
 static void
 ngx_http_imagegram_store_cleanup(void *data)
 {
-    ngx_http_imagegram_ctx_t  *ctx = data;
+    ngx_http_imagegram_store_wait_t *wait = data;
+
+    ngx_http_imagegram_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(wait->request, ngx_http_imagegram_module);
 
     if (ctx->command) {
         ngx_http_imagegram_redis_forget(ctx->command);
         ctx->command = NULL;
+
+        ngx_http_imagegram_store_changed(wait->cache, NGX_ERROR);
+    }
+}
+
+
+/* Redis may have refused a script in the midst of it: that is a change, too. */
+
+void
+ngx_http_imagegram_store_changed(ngx_http_imagegram_cache_t *cache,
+    ngx_int_t rc)
+{
+    if (cache == NULL) {
+        return;
+    }
+
+    if (rc == NGX_ERROR) {
+        ngx_http_imagegram_cache_distrust(cache);
+
+    } else {
+        ngx_http_imagegram_cache_advance(cache);
     }
 }

@@ -5,7 +5,9 @@
  *
  *   PREFIX:{0}:feed         sorted set  PostIDs; the score is the number of
  *                                       comments times 2^29 plus the post's
- *                                       sequence number, so it is unique
+ *                                       sequence number, so it is unique;
+ *                                       also the channel on which changes are
+ *                                       published
  *   PREFIX:{0}:seq          counter     sequence numbers
  *   PREFIX:{0}:cards        hash        PostID, the post's JSON ready to send
  *   PREFIX:{0}:post:ID      hash        the post
@@ -77,6 +79,19 @@ ngx_int_t ngx_http_imagegram_store_create_comment(ngx_http_request_t *r,
 ngx_int_t ngx_http_imagegram_store_delete_comment(ngx_http_request_t *r,
     ngx_http_imagegram_store_pt handler);
 
+/* A page of the feed, for whoever it is: gives the command, or NULL: it was not
+ * taken.  The reply is that of ngx_http_imagegram_store_feed(). */
+ngx_http_imagegram_command_t *ngx_http_imagegram_store_page(
+    ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool, ngx_uint_t limit,
+    uint64_t max, ngx_http_imagegram_redis_pt handler, void *data);
+
+/*
+ * The channel on which Redis publishes each change of a location's posts, in
+ * the pool.
+ */
+ngx_int_t ngx_http_imagegram_store_channel(ngx_http_imagegram_loc_conf_t *conf,
+    ngx_pool_t *pool, ngx_str_t *channel);
+
 /* 503, with what a client and an admin need to know. */
 ngx_int_t ngx_http_imagegram_store_failed(ngx_http_request_t *r);
 
@@ -84,6 +99,7 @@ ngx_int_t ngx_http_imagegram_store_failed(ngx_http_request_t *r);
  * Changes that go together with files, which is why they outlive a request:
  * the arguments are copied, rc is as in ngx_http_imagegram_redis.h, and
  * NGX_ERROR means that nothing was sent and the handler will not be called.
+ * The pool must live until the handler was.
  */
 ngx_int_t ngx_http_imagegram_store_create_post(
     ngx_http_imagegram_loc_conf_t *conf, ngx_pool_t *pool,

@@ -9,6 +9,20 @@
 #include "ngx_http_imagegram_lua.h"
 
 
+/* one of a job, in its pool */
+
+typedef struct {
+    ngx_http_imagegram_cache_t   *cache;        /* that it concerns */
+    ngx_http_imagegram_redis_pt   handler;
+    void                         *data;
+} ngx_http_imagegram_store_change_t;
+
+
+static ngx_int_t ngx_http_imagegram_store_change_send(
+    ngx_http_imagegram_script_t *script, ngx_http_imagegram_store_args_t *a,
+    ngx_http_imagegram_redis_pt handler, void *data);
+static void ngx_http_imagegram_store_change_reply(void *data, ngx_int_t rc,
+    redisReply *reply);
 static void ngx_http_imagegram_store_json(ngx_http_imagegram_store_args_t *a,
     const char *before, ngx_str_t *text, const char *between, ngx_str_t *more,
     const char *after);
@@ -89,7 +103,7 @@ ngx_http_imagegram_store_create_comment(ngx_http_request_t *r, u_char *id,
     }
 
     return ngx_http_imagegram_store_call(r, &ngx_http_imagegram_create_comment,
-                                         &a, 0, handler);
+                                         &a, 1, handler);
 }
 
 
@@ -119,7 +133,7 @@ ngx_http_imagegram_store_delete_comment(ngx_http_request_t *r,
     ngx_http_imagegram_store_arg(&a, ctx->user.data, ctx->user.len);
 
     return ngx_http_imagegram_store_call(r, &ngx_http_imagegram_delete_comment,
-                                         &a, 0, handler);
+                                         &a, 1, handler);
 }
 
 
@@ -163,16 +177,8 @@ ngx_http_imagegram_store_create_post(ngx_http_imagegram_loc_conf_t *conf,
         ngx_http_imagegram_store_arg(&a, idem->hash, sizeof(idem->hash));
     }
 
-    if (a.failed
-        || ngx_http_imagegram_redis_send(conf->redis,
-                                         &ngx_http_imagegram_create_post,
-                                         a.args, a.n, handler, data)
-           == NULL)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return ngx_http_imagegram_store_change_send(&ngx_http_imagegram_create_post,
+                                                &a, handler, data);
 }
 
 
@@ -193,16 +199,43 @@ ngx_http_imagegram_store_delete_post(ngx_http_imagegram_loc_conf_t *conf,
     ngx_http_imagegram_store_arg(&a, id, IMAGEGRAM_ID_LEN);
     ngx_http_imagegram_store_arg(&a, user->data, user->len);
 
-    if (a.failed
-        || ngx_http_imagegram_redis_send(conf->redis,
-                                         &ngx_http_imagegram_delete_post,
-                                         a.args, a.n, handler, data)
-           == NULL)
-    {
+    return ngx_http_imagegram_store_change_send(&ngx_http_imagegram_delete_post,
+                                                &a, handler, data);
+}
+
+
+static ngx_int_t
+ngx_http_imagegram_store_change_send(ngx_http_imagegram_script_t *script,
+    ngx_http_imagegram_store_args_t *a, ngx_http_imagegram_redis_pt handler,
+    void *data)
+{
+    ngx_http_imagegram_store_change_t  *change;
+
+    change = ngx_palloc(a->pool, sizeof(ngx_http_imagegram_store_change_t));
+    if (change == NULL || a->failed) {
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    change->cache = a->conf->changes;
+    change->handler = handler;
+    change->data = data;
+
+    return ngx_http_imagegram_redis_send(a->conf->redis, script, a->args, a->n,
+                                       ngx_http_imagegram_store_change_reply,
+                                       change)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_imagegram_store_change_reply(void *data, ngx_int_t rc,
+    redisReply *reply)
+{
+    ngx_http_imagegram_store_change_t *change = data;
+
+    ngx_http_imagegram_store_changed(change->cache, rc);
+
+    change->handler(change->data, rc, reply);
 }
 
 

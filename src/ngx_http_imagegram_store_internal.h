@@ -45,12 +45,17 @@ void ngx_http_imagegram_store_number(ngx_http_imagegram_store_args_t *a,
     const char *fmt, uint64_t n);
 
 /*
- * Sends the command for a request, and holds that; script may be NULL, and
- * watch is as in ngx_http_imagegram_request.h.  Gives NGX_DONE or a status.
+ * Sends the command for a request, and holds that; script may be NULL.  One that
+ * changes nothing ends where the client leaves.  Gives NGX_DONE or a status.
  */
 ngx_int_t ngx_http_imagegram_store_call(ngx_http_request_t *r,
     ngx_http_imagegram_script_t *script, ngx_http_imagegram_store_args_t *a,
-    ngx_uint_t watch, ngx_http_imagegram_store_pt handler);
+    ngx_uint_t change, ngx_http_imagegram_store_pt handler);
+
+/* The outcome of a change, as in ngx_http_imagegram_redis.h, before anybody
+ * else is told. */
+void ngx_http_imagegram_store_changed(ngx_http_imagegram_cache_t *cache,
+    ngx_int_t rc);
 
 /* Parts of ngx_http_imagegram_store_init(). */
 void ngx_http_imagegram_store_change_init(void);

@@ -158,8 +158,10 @@ sub conf {
 
     my $r = Imagegram->new(
         redis    => ['--user', map { "'$_'" } split ' ', $rule =~ s/reset//r],
-        settings => { redis => '%%REDIS%% db=1 username=imagegram'
-            . ' password=secret' },
+        settings => {
+            redis => '%%REDIS%% db=1 username=imagegram password=secret',
+            cache => 'zone=feed:1m',
+        },
     );
 
     $r->start;
@@ -187,6 +189,7 @@ sub conf {
     is($r->delete("posts/$post/comments/$comment")->{status}, 200,
         'and delete a comment');
     is($r->delete("posts/$post")->{status}, 204, 'and a post');
+    unlike($r->log, qr/NOPERM/, 'and what the cache needs');
 }
 
 

@@ -36,6 +36,7 @@ local post = {
     second = f[5]
 }
 
+redis.call('PUBLISH', KEYS[1], 'change')
 redis.call('ZADD', KEYS[4], redis.call('HINCRBY', KEYS[3], 'comments', 1),
            ARGV[2])
 redis.call('HSET', KEYS[5], ARGV[2], text)

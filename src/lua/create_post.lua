@@ -33,6 +33,8 @@ if seq >= 536870911 then
     return redis.error_reply('ERR full')
 end
 
+redis.call('PUBLISH', KEYS[1], 'change')
+
 seq = redis.call('INCR', KEYS[2])
 
 local post = {

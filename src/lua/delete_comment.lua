@@ -18,6 +18,7 @@ then
     return -1
 end
 
+redis.call('PUBLISH', KEYS[1], 'change')
 redis.call('ZREM', KEYS[4], ARGV[2])
 redis.call('HDEL', KEYS[5], ARGV[2])
 

@@ -13,6 +13,7 @@ if ARGV[2] ~= '' and ARGV[2] ~= f[1] then
     return -1
 end
 
+redis.call('PUBLISH', KEYS[1], 'change')
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5])

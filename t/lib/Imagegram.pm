@@ -9,8 +9,9 @@ package Imagegram;
 #   my $r = $t->form('posts', author => 'ann', body => 'x', image => $png);
 #   is($r->{status}, 201);
 #
-# IMAGEGRAM_BUILD is the build to test (build); IMAGEGRAM_TEST_LEAVE=1 keeps
-# the folder.
+# IMAGEGRAM_BUILD is the build to test (build), IMAGEGRAM_CACHE what
+# imagegram_cache is set to where a test does not say (off);
+# IMAGEGRAM_TEST_LEAVE=1 keeps the folder.
 
 use strict;
 use warnings;

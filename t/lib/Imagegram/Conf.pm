@@ -92,6 +92,7 @@ sub settings {
         storage    => '%%DIR%%/storage',
         sweep      => 'off',
         converters => '1 timeout=5m path=%%CONVERTER%%',
+        cache      => $ENV{IMAGEGRAM_CACHE},
         %{ $t->{settings} // {} },
     );
 
