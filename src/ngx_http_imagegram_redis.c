@@ -134,8 +134,7 @@ ngx_http_imagegram_redis_connect(ngx_http_imagegram_redis_t *redis)
     redis->connection = c;
     redis->state = NGX_HTTP_IMAGEGRAM_REDIS_CONNECTING;
 
-    redis->reader = redisReaderCreate();
-    if (redis->reader == NULL) {
+    if (ngx_http_imagegram_redis_reader_create(redis) != NGX_OK) {
         ngx_http_imagegram_redis_lost(redis, 0, "no memory");
         return;
     }
@@ -425,6 +424,8 @@ ngx_http_imagegram_redis_replies(ngx_http_imagegram_redis_t *redis)
 
         rc = ngx_http_imagegram_redis_reply(redis, reply);
 
+        ngx_reset_pool(redis->replies);
+
         if (rc != NGX_OK) {
             return rc;
         }
@@ -517,10 +518,7 @@ ngx_http_imagegram_redis_disconnect(ngx_http_imagegram_redis_t *redis,
         redis->connection = NULL;
     }
 
-    if (redis->reader) {
-        redisReaderFree(redis->reader);
-        redis->reader = NULL;
-    }
+    ngx_http_imagegram_redis_reader_free(redis);
 
     if (redis->expire.timer_set) {
         ngx_del_timer(&redis->expire);

@@ -21,8 +21,7 @@
 #include "ngx_http_imagegram_redis_internal.h"
 
 
-#define NGX_HTTP_IMAGEGRAM_REDIS_BUFFER       65536
-#define NGX_HTTP_IMAGEGRAM_REDIS_BUFFER_KEEP  1048576
+#define NGX_HTTP_IMAGEGRAM_REDIS_BUFFER  65536
 
 
 static ngx_int_t ngx_http_imagegram_redis_reserve(ngx_buf_t *out, size_t size);
@@ -253,8 +252,6 @@ ngx_http_imagegram_redis_flush(ngx_http_imagegram_redis_t *redis)
 }
 
 
-/* Takes the reply over. */
-
 ngx_int_t
 ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
     redisReply *reply)
@@ -269,7 +266,6 @@ ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
     }
 
     if (ngx_queue_empty(&redis->sent)) {
-        freeReplyObject(reply);
         return NGX_ERROR;
     }
 
@@ -287,8 +283,6 @@ ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
         if (command->script && !command->eval
             && ngx_strncmp(reply->str, "NOSCRIPT", 8) == 0)
         {
-            freeReplyObject(reply);
-
             command->eval = 1;
             command->argv[0] = "EVAL";
             command->lens[0] = sizeof("EVAL") - 1;
@@ -311,8 +305,6 @@ ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
     }
 
     ngx_http_imagegram_redis_finish(command, rc, reply);
-
-    freeReplyObject(reply);
 
     if (rc != NGX_OK && redis->state != NGX_HTTP_IMAGEGRAM_REDIS_READY) {
         return NGX_DECLINED;

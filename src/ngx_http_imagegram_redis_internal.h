@@ -20,6 +20,10 @@
 #define NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF      20
 #define NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF_MAX  400
 
+/* as large a buffer is kept when it is empty */
+
+#define NGX_HTTP_IMAGEGRAM_REDIS_BUFFER_KEEP  1048576
+
 
 typedef enum {
     NGX_HTTP_IMAGEGRAM_REDIS_DOWN = 0,      /* the last attempt failed */
@@ -45,7 +49,8 @@ struct ngx_http_imagegram_redis_s {
                                                      * like the one before */
     ngx_http_imagegram_redis_state_e   state;
     ngx_connection_t                  *connection;  /* NULL when down */
-    redisReader                       *reader;      /* of the connection */
+    redisReader                       *reader;      /* of the connection, */
+    ngx_pool_t                        *replies;     /* what it reads */
     ngx_uint_t                         current;     /* of addrs */
     ngx_uint_t                         failures;    /* in a row */
     ngx_msec_t                         backoff;
@@ -89,8 +94,17 @@ ngx_int_t ngx_http_imagegram_redis_format(ngx_http_imagegram_redis_t *redis,
     ngx_http_imagegram_command_t *command);
 
 /*
- * Takes a reply over and gives it to the first command sent.  NGX_ERROR: there
- * was none, NGX_DECLINED: the handshake was refused.
+ * Makes and frees the reader of a connection, with the pool its replies lie
+ * in, which is to be reset after each.  NGX_ERROR: no memory; what was made is
+ * freed by the other one.
+ */
+ngx_int_t ngx_http_imagegram_redis_reader_create(
+    ngx_http_imagegram_redis_t *redis);
+void ngx_http_imagegram_redis_reader_free(ngx_http_imagegram_redis_t *redis);
+
+/*
+ * Gives a reply to the first command sent.  NGX_ERROR: there was none,
+ * NGX_DECLINED: the handshake was refused.
  */
 ngx_int_t ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
     redisReply *reply);
