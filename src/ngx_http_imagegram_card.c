@@ -26,7 +26,7 @@ ngx_http_imagegram_card_parse(ngx_http_imagegram_card_t *card, u_char *text,
         return NGX_ERROR;
     }
 
-    p = ngx_strlchr(text, text + len, '\n');
+    p = memchr(text, '\n', len);
 
     if (p == NULL) {
         return NGX_ERROR;
