@@ -343,6 +343,9 @@ ngx_http_imagegram_view_render(ngx_http_request_t *r,
     conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
     base = &conf->image_base_json;
 
+    answer->varies = conf->cache && conf->cache_gzip
+                     && !view->single && !view->base64;
+
     size = sizeof("{\"posts\":[],\"nextPage\":\"\"}") + view->cursor.len;
 
     for (i = 0; i < view->n; i++) {

@@ -292,19 +292,14 @@ static ngx_int_t
 ngx_http_imagegram_fetch_render(ngx_http_imagegram_fetch_t *fetch,
     ngx_http_request_t *r, redisReply *reply)
 {
-    ngx_int_t                       rc;
-    ngx_http_imagegram_answer_t     answer;
-    ngx_http_imagegram_loc_conf_t  *conf;
-
-    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
+    ngx_int_t                    rc;
+    ngx_http_imagegram_answer_t  answer;
 
     rc = fetch->render(r, reply, &answer);
 
     if (rc != NGX_OK) {
         return rc;
     }
-
-    answer.varies = conf->cache_gzip;
 
     if (ngx_http_imagegram_answer_copy(fetch->pool, &answer, &fetch->plain)
         != NGX_OK)

@@ -261,7 +261,6 @@ ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
     ngx_http_imagegram_command_t  *command;
 
     if (redis->listener && ngx_http_imagegram_redis_message(redis, reply)) {
-        freeReplyObject(reply);
         return NGX_OK;
     }
 

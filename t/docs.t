@@ -26,7 +26,8 @@ my $uuid = qr/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
 my $etag = qr/"(?:[0-9a-f]{8}-[0-9a-f]+|[0-9a-f]{32})"/;
 
 
-my $t = Imagegram->new(servers => <<'END');
+my $t = Imagegram->new(settings => { cache => 'zone=feed:1m' },
+    servers => <<'END');
     map "$request_method $uri" $realm {
         "~^(GET|OPTIONS) "          off;
         "~^HEAD (?!.*/uploads/)"    off;

@@ -14,6 +14,7 @@ sub text {
     my $preamble = preamble($t);
     my ($map, $identity) = identity($t);
     my $settings = settings($t);
+    my $cache = cache($t);
     my $http2 = $t->{http2} ? 'listen 127.0.0.1:%%PORT_2%% http2;' : '';
     my %more = map { $_ => $t->{$_} // '' } qw(main http server api servers);
 
@@ -47,6 +48,7 @@ http {
 
         location $t->{location} {
             imagegram;
+            $cache
             $identity
             $more{api}
         }
@@ -92,12 +94,23 @@ sub settings {
         storage    => '%%DIR%%/storage',
         sweep      => 'off',
         converters => '1 timeout=5m path=%%CONVERTER%%',
-        cache      => $ENV{IMAGEGRAM_CACHE},
         %{ $t->{settings} // {} },
     );
 
     return join "\n    ", map { "imagegram_$_ $settings{$_};" }
         grep { defined $settings{$_} } sort keys %settings;
+}
+
+
+# Only where the test's own requests go: other locations may have other feeds.
+
+sub cache {
+    my ($t) = @_;
+
+    my $value = $ENV{IMAGEGRAM_CACHE};
+
+    return '' if !$value || exists(($t->{settings} // {})->{cache});
+    return "imagegram_cache $value;";
 }
 
 
