@@ -9,7 +9,7 @@
 
 /* ms: how long a lease lasts, and after how long without a sign of life of the
  * subscriber another worker takes over */
-#define NGX_HTTP_IMAGEGRAM_CACHE_LEASE     100
+#define NGX_HTTP_IMAGEGRAM_CACHE_LEASE     75
 #define NGX_HTTP_IMAGEGRAM_CACHE_TAKEOVER  500
 
 

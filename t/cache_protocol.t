@@ -1,0 +1,375 @@
+#!/usr/bin/perl
+
+# Why a page of the cache is never older than what a client was told: each point
+# of the protocol, with a proxy before Redis that holds back what makes it hard.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use Imagegram qw(wait_for);
+use Imagegram::RedisProxy;
+
+
+my ($t, $proxy, @posts, %client);
+
+# Two workers, a client to each, all by way of the proxy
+
+sub fresh {
+    my (%redis) = @_;
+
+    undef $proxy;
+    $t->finish if $t;
+
+    my $timeout = $redis{timeout} // '20s';
+
+    $t = Imagegram->new(
+        workers  => 2,
+        settings => {
+            cache => 'zone=feed:1m',
+            redis => "unix:%%DIR%%/proxy.sock timeout=$timeout",
+        },
+        api      => 'add_header X-Worker $pid always;',
+    );
+
+    $t->start_redis;
+    $proxy = Imagegram::RedisProxy->new($t->dir . '/proxy.sock',
+        $t->redis_socket);
+    $t->start_nginx;
+
+    @posts = reverse $t->seed(30);
+
+    # Redis knows the scripts then: they come as one command
+
+    my $comment = $t->comment($posts[0])->{CommentID};
+
+    $t->delete("posts/$posts[0]/comments/$comment");
+
+    workers();
+    ok(cached(), 'the cache is on');
+}
+
+# a client to each worker, by pid
+
+sub workers {
+    %client = ();
+
+    wait_for(sub {
+        my $client = $t->connect;
+        my $r = $client->request(method => 'GET', path => '/none');
+
+        $client{ $r->{headers}{'x-worker'} } = $client;
+        return keys %client == 2;
+    }, 20) or die "no two workers\n";
+}
+
+# one more connection to that worker
+
+sub to_worker {
+    my ($pid) = @_;
+
+    return wait_for(sub {
+        my $client = $t->connect;
+        my $r = $client->request(method => 'GET', path => '/none');
+
+        return $r->{headers}{'x-worker'} == $pid && $client;
+    }, 20) // die "worker $pid does not answer\n";
+}
+
+sub scripts { $proxy->seen('EVAL') }
+
+sub cached {
+    return wait_for(sub {
+        $t->get('posts') for 1 .. 4;
+        my $before = scripts();
+        $t->get('posts') for 1 .. 10;
+        scripts() == $before;
+    }, 20);
+}
+
+# which worker has the subscription, and the other one
+
+sub roles {
+    my ($subscriber) = $proxy->pids('SUBSCRIBE');
+    my ($other) = grep { $_ != $subscriber } keys %client;
+
+    return ($subscriber, $other);
+}
+
+sub get_feed {
+    my ($client) = @_;
+    return $client->send(method => 'GET', path => '/posts')->flush;
+}
+
+sub body { $_[0]->response->{body} }
+
+sub send_comment {
+    my ($client, $post, $text) = @_;
+
+    return $client->send($t->prepare('POST', "posts/$post/comments",
+        json => { author => 'ann', body => $text }))->flush;
+}
+
+# a change that no worker makes
+
+sub foreign_change { ($t->seed(1))[0] }
+
+sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
+
+
+# A read that was begun before a change, and is stored after it
+
+{
+    fresh();
+
+    my ($subscriber, $other) = roles();
+
+    for my $reader ($subscriber, $other) {
+        my ($writer) = grep { $_ != $reader } keys %client;
+
+        $t->comment($posts[0]);    # so that the page is to be asked for
+        $proxy->hold_replies('+inf');
+
+        my $early = get_feed($client{$reader});
+
+        ok(wait_for(sub { $proxy->held }, 20), 'Redis has read a page');
+
+        send_comment($client{$writer}, $posts[1], "late $reader");
+
+        my $id = $client{$writer}->response->{json}{CommentID};
+
+        ok($id, 'before a comment was made');
+
+        # must not join the one on its way
+
+        my $second = get_feed(to_worker($reader));
+
+        $proxy->release;
+
+        ok(body($early) =~ /"posts"/, 'the early reader gets a page');
+        like(body($second), qr/$id/, 'who asks after the comment gets it');
+        like(body(get_feed($client{$_})), qr/$id/, 'and so through each worker')
+            for keys %client;
+    }
+}
+
+
+# Requests that wait for one page
+
+{
+    fresh();
+
+    my ($reader) = keys %client;
+
+    $t->comment($posts[0]);
+    $proxy->hold_replies('+inf');
+
+    my $before = scripts();
+    my @readers = map { to_worker($reader) } 1 .. 20;
+
+    get_feed($_) for @readers;
+    ok(wait_for(sub { $proxy->held }, 20), 'twenty ask for a page');
+
+    $_->close for splice @readers, 0, 5;    # the first one, too
+    sleep 0.3;
+    $proxy->release;
+
+    my %bodies = map { body($_) => 1 } @readers;
+
+    is(keys %bodies, 1, 'those who stay get one page');
+    like((keys %bodies)[0], qr/^\{"posts"/, 'which is one');
+    is(scripts() - $before, 1, 'and Redis was asked once');
+
+    # nobody stays
+
+    $t->comment($posts[0]);
+    $proxy->hold_replies('+inf');
+    @readers = map { get_feed(to_worker($reader)) } 1 .. 5;
+    ok(wait_for(sub { $proxy->held }, 20), 'five more ask');
+    $_->close for @readers;
+    sleep 0.3;
+    $proxy->release;
+    ok(cached(), 'and leave, without harm');
+
+    # Redis goes
+
+    $t->comment($posts[0]);
+    $proxy->hold_replies('+inf');
+    @readers = map { get_feed(to_worker($reader)) } 1 .. 5;
+    ok(wait_for(sub { $proxy->held }, 20), 'five more ask');
+    $proxy->cut('+inf');
+    is($_->response->{status}, 503, 'and hear that Redis is lost')
+        for @readers;
+    $proxy->release;
+    ok(cached(), 'it comes back');
+}
+
+
+# A worker that dies between Redis and the generation: the script's own message
+
+{
+    fresh();
+    $t->expect_log(qr/exited on signal 9/);
+
+    my ($subscriber, $other) = roles();
+
+    ok(newest($client{$subscriber}), 'a page is cached');
+
+    $proxy->hold_replies('dying');
+    send_comment($client{$other}, $posts[20], 'dying');
+    ok(wait_for(sub { $proxy->held }, 20), 'a comment was made in Redis');
+    kill 'KILL', $other;
+
+    ok(wait_for(sub { newest($client{$subscriber}) eq $posts[20] }, 20),
+        'and is seen although its worker died before it knew');
+    $proxy->release;
+}
+
+
+# The subscriber dies: the lease, and another subscriber
+
+{
+    fresh();
+    $t->expect_log(qr/exited on signal 9/);
+
+    my ($subscriber, $other) = roles();
+
+    kill 'KILL', $subscriber;
+
+    for (1 .. 3) {
+        my $id = foreign_change();
+        sleep 0.15;
+        is(newest($client{$other}), $id,
+            'a change is seen while there is no subscriber');
+    }
+
+    wait_for(sub { $t->worker_pids == 2 }, 20);
+    workers();
+    ok(cached(), 'another one takes over');
+
+    my ($new) = roles();
+
+    isnt($new, $subscriber, 'another process');
+
+    my $id = foreign_change();
+    sleep 0.15;
+    is(newest($client{$_}), $id, 'and a change is seen') for keys %client;
+}
+
+
+# A subscriber that hangs
+
+{
+    fresh();
+
+    my ($subscriber, $other) = roles();
+
+    kill 'STOP', $subscriber;
+
+    for (1 .. 6) {
+        my $id = foreign_change();
+        sleep 0.15;
+        is(newest($client{$other}), $id,
+            'a change is seen while the subscriber hangs');
+    }
+
+    ok(wait_for(sub { my $n = scripts(); newest($client{$other}) for 1 .. 10;
+        scripts() - $n < 3 }, 20), 'another worker takes over');
+    kill 'CONT', $subscriber;
+
+    my $id = foreign_change();
+    sleep 0.15;
+    is(newest($client{$_}), $id, 'and a change is seen') for keys %client;
+}
+
+
+# A subscription from which nothing comes
+
+{
+    fresh();
+
+    $proxy->hold_replies("SUBSCRIBE");
+    $proxy->cut('SUBSCRIBE');
+    sleep 0.2;
+
+    my $id = foreign_change();
+
+    is(newest($client{$_}), $id, 'unconfirmed: a change is seen')
+        for keys %client;
+    $proxy->release;
+    ok(cached(), 'and cached again');
+
+    # the beats, as those on the connection for commands, come back to Redis,
+    # but no message to the worker
+
+    $proxy->hold_replies('beat');
+    sleep 0.2;
+    $proxy->release;
+    ok(cached(), 'commands that hang for a while do no harm');
+
+    $proxy->mute('SUBSCRIBE');
+
+    for (1 .. 4) {
+        my $id = foreign_change();
+        sleep 0.15;
+        is(newest($client{$_}), $id, 'mute: a change is seen')
+            for keys %client;
+    }
+
+    ok(wait_for(sub { $t->log =~ /nothing comes from channel/ }, 20),
+        'it is noticed');
+    ok(cached(), 'and mended');
+}
+
+
+# A subscription that is cut, and a change before it is restored
+
+{
+    fresh();
+
+    $proxy->refuse;
+    $proxy->cut('SUBSCRIBE');
+
+    my $id = foreign_change();
+
+    sleep 0.1;
+    is(newest($client{$_}), $id, 'cut: a change is seen') for keys %client;
+
+    my $last = foreign_change();
+
+    $proxy->accept;
+    ok(cached(), 'restored: cached again');
+    is(newest($client{$_}), $last, 'and nothing was missed') for keys %client;
+}
+
+
+# A change of which nobody knows the outcome
+
+{
+    fresh(timeout => '400ms');
+    $t->expect_log(qr/did not answer in time/);
+
+    my ($writer) = keys %client;
+    my $before = $proxy->seen('SUBSCRIBE');
+
+    $proxy->hold_commands('unknown');
+    send_comment($client{$writer}, $posts[25], 'unknown');
+    is($client{$writer}->response->{status}, 503, 'a change is late');
+
+    ok(wait_for(sub { $proxy->seen('SUBSCRIBE') > $before }, 20),
+        'the subscription is confirmed anew');
+    ok(cached(), 'then pages are cached');
+    isnt(newest($_), $posts[25], 'without the change')
+        for values %client;
+
+    $proxy->release;
+    ok(wait_for(sub { newest($t->connect) eq $posts[25] }, 20),
+        'which is seen when it comes');
+}
+
+done_testing();
