@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Temp ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -21,12 +22,12 @@ my ($t, $proxy, @posts, %client);
 # Two workers, a client to each, all by way of the proxy
 
 sub fresh {
-    my (%redis) = @_;
+    my (%options) = @_;
+
+    my $timeout = delete $options{timeout} // '20s';
 
     undef $proxy;
     $t->finish if $t;
-
-    my $timeout = $redis{timeout} // '20s';
 
     $t = Imagegram->new(
         workers  => 2,
@@ -35,6 +36,7 @@ sub fresh {
             redis => "unix:%%DIR%%/proxy.sock timeout=$timeout",
         },
         api      => 'add_header X-Worker $pid always;',
+        %options,
     );
 
     $t->start_redis;
@@ -122,14 +124,16 @@ sub foreign_change { ($t->seed(1))[0] }
 sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
 
 
-# A read that was begun before a change, and is stored after it
+# A read that was begun before a change, and is stored after it; the second time
+# another one follows, which must not join it
 
 {
     fresh();
 
     my ($subscriber, $other) = roles();
 
-    for my $reader ($subscriber, $other) {
+    for ([$subscriber, 0], [$other, 0], [$subscriber, 1], [$other, 1]) {
+        my ($reader, $followed) = @$_;
         my ($writer) = grep { $_ != $reader } keys %client;
 
         $t->comment($posts[0]);    # so that the page is to be asked for
@@ -145,16 +149,37 @@ sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
 
         ok($id, 'before a comment was made');
 
-        # must not join the one on its way
-
-        my $second = get_feed(to_worker($reader));
+        my $second = $followed && get_feed(to_worker($reader));
 
         $proxy->release;
 
         ok(body($early) =~ /"posts"/, 'the early reader gets a page');
-        like(body($second), qr/$id/, 'who asks after the comment gets it');
+        like(body($second), qr/$id/, 'who asks after the comment gets it')
+            if $followed;
         like(body(get_feed($client{$_})), qr/$id/, 'and so through each worker')
             for keys %client;
+    }
+}
+
+
+# A change that its worker makes known before it answers, not Redis afterwards
+
+{
+    fresh();
+
+    for (1 .. 3) {
+        my ($writer, $reader) = values %client;
+
+        ok(newest($reader), 'a page is cached');
+        $proxy->mute('SUBSCRIBE');
+        send_comment($writer, $posts[10], 'quick');
+        my $id = $writer->response->{json}{CommentID};
+        like(body(get_feed($reader)), qr/$id/,
+            'the comment is in the next page, though no message has come');
+        $t->delete("posts/$posts[10]/comments/$id");
+        ok(wait_for(sub { $t->log =~ /(?:nothing comes.*){$_}/s }, 20),
+            'the subscription is made anew');
+        ok(cached(), 'and pages are cached');
     }
 }
 
@@ -345,6 +370,37 @@ sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
     $proxy->accept;
     ok(cached(), 'restored: cached again');
     is(newest($client{$_}), $last, 'and nothing was missed') for keys %client;
+}
+
+
+# A worker that is killed while it stores a page: the second copy of that is the
+# one into the zone
+
+SKIP: {
+    skip 'memcpy is the sanitizer\'s own', 5 if $t->sanitized;
+
+    my $shim = $t->top . '/t/lib/kill_in_memcpy.c';
+    my $folder = File::Temp::tempdir(CLEANUP => 1);
+
+    chmod 0777, $folder;
+    system(qw(cc -shared -fPIC -O1 -fno-builtin -o), "$folder/shim.so", $shim,
+        qq(-DTRIGGER="$folder/trigger"), '-DTEXT="{\\"posts\\":["') == 0
+        or die "$shim does not compile\n";
+
+    fresh(preload => "$folder/shim.so");
+    $t->expect_log(qr/exited on signal 9/, qr/zone "feed" was locked by/);
+
+    my ($subscriber, $other) = roles();
+    my $before = $proxy->seen('SUBSCRIBE');
+
+    $t->comment($posts[0]);
+    Imagegram::spew("$folder/trigger", '');
+    is($client{$other}->request(method => 'GET', path => '/posts')->{status},
+        0, 'a worker is killed');
+    ok(!-e "$folder/trigger", 'while it stores a page');
+    ok(wait_for(sub { $proxy->seen('SUBSCRIBE') > $before }, 20),
+        'the zone is emptied, and the subscription confirmed anew');
+    ok(cached(), 'then pages are cached');
 }
 
 

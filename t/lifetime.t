@@ -161,7 +161,11 @@ for my $round (1 .. 25) {
 $t->request($post[0], @post[1 .. $#post]) for 1 .. 20;
 $t->delete("posts/$_") for $t->seed(20);
 is_idle('as many descriptors after 390 requests as before');
-is(connections_to_redis(), 2, 'one connection to Redis a worker');
+
+my $subscriptions = ($ENV{IMAGEGRAM_CACHE} // 'off') ne 'off';
+
+is(connections_to_redis(), 2 + $subscriptions,
+    'one connection to Redis a worker, and one for the cache');
 
 
 # reload under load: every request on a new connection is answered
@@ -186,7 +190,7 @@ is_deeply([sort keys %statuses], [200, 201], 'no request fails in a reload')
 ok(wait_for(sub { !grep { alive($_) } @started }, 60),
     'the old workers leave');
 ok(wait_for(sub { $t->worker_pids == 2 }, 60), 'two are left');
-ok(wait_for(sub { connections_to_redis() == 2 }, 30),
+ok(wait_for(sub { connections_to_redis() == 2 + $subscriptions }, 30),
     'with a connection to Redis each');
 ok(wait_for(sub { $t->converter_pids == 2 }, 30), 'and a converter each');
 

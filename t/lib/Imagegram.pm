@@ -61,6 +61,7 @@ $SIG{$_} //= sub { exit 1 } for qw(HUP INT TERM);    # END is to run
 #   log         'info', or another level
 #   conf        a whole nginx.conf in place of all that
 #   redis       arguments for redis-server; undef: no Redis
+#   preload     a library that nginx is started with
 #
 # %%DIR%%, %%MODULE%%, %%CONVERTER%%, %%REDIS%%, %%PORT%% and %%PORT_2%% ... are
 # substituted in all of them.
@@ -162,12 +163,16 @@ sub nginx_command {
         "$self->{dir}/nginx.conf", '-e', "$self->{dir}/logs/error.log",
         @arguments;
 
-    return $command unless $self->sanitized;
+    my @libraries = $self->{preload} // ();
 
-    chomp(my @libraries
-        = map { scalar `gcc -print-file-name=$_` } qw(libasan.so libubsan.so));
+    if ($self->sanitized) {
+        unshift @libraries, map { `gcc -print-file-name=$_` =~ s/\n//r }
+            qw(libasan.so libubsan.so);
+    }
 
-    return "LD_PRELOAD='@libraries' " . $self->sanitizers . $command;
+    $command = "LD_PRELOAD='@libraries' $command" if @libraries;
+
+    return $self->sanitizers . $command;
 }
 
 
