@@ -165,11 +165,27 @@ $(CLIENTS)/page.js:	t/tus/page.mjs $(CLIENTS)/$(PACKAGES)
 		$(CLIENTS)/node_modules/.bin/esbuild --log-level=warning \
 		--bundle --format=esm --outfile=$@ $<
 
-# what the bench compares with, from npm, too: it needs Node.js 20.19
+# what the bench compares with: from npm, too, which needs Node.js 20.19, and
+# from Debian, unpacked instead of installed, since nginx with Lua is to stay
+# out of the system's own nginx
 
 PEERS =		build/peers
 
-peers:		$(PEERS)/tus-server.mjs $(PEERS)/$(PACKAGES)
+peers:		$(PEERS)/tus-server.mjs $(PEERS)/feed-server.mjs \
+		$(PEERS)/$(PACKAGES)
+
+LUA =		libnginx-mod-http-lua libnginx-mod-http-ndk libluajit2-5.1-2 \
+		lua-resty-core lua-resty-lrucache lua-nginx-redis lua-cjson
+
+.PHONY:		lua
+
+lua:		$(PEERS)/lua/usr
+
+$(PEERS)/lua/usr:
+	@rm -rf $(@D) && mkdir -p $(@D)/deb
+	@cd $(@D)/deb && apt-get -q download $(LUA) > apt.log 2>&1 \
+		|| { tail -n 5 apt.log; exit 1; }
+	@cd $(@D) && for deb in deb/*.deb; do dpkg -x $$deb . || exit 1; done
 
 $(PEERS)/$(PACKAGES):	bench/peers/package.json bench/peers/package-lock.json
 	@$(NPM_CI)

@@ -1,165 +1,303 @@
 package Bench::Requests;
 
-# Requests per second: the feed beside a static file of the same size, and the
-# feed and comments beside redis-benchmark, which sends Redis the very commands
-# that the module sends.  All at the same concurrency, over kept connections,
-# in turns.
+# Requests per second.  The feed: beside a static file of the same bytes,
+# beside redis-benchmark, which sends Redis the very commands that the module
+# sends, and beside peers.  Comments: beside redis-benchmark.  All at the same
+# concurrency, over kept connections, in turns.
 
 use strict;
 use warnings;
 
-use Bench::Stats qw(turns table);
-use Imagegram qw(spew slurp);
+use Bench::Load qw(CONNECTIONS);
+use Bench::Peers ();
+use Bench::Stats qw(median turns table);
+use Imagegram qw(spew wait_for);
 
 use constant {
-    TURNS       => 3,
-    SECONDS     => 3,
-    CONNECTIONS => 32,
+    TURNS    => 3,
+    SECONDS  => 2,
+    COMMENTS => 50_000,         # there to be deleted, in each turn
+    PART     => 2000,           # of them, in one command
 };
+
+# each line is compared with the last one above it that is not indented
 
 my @lines = (
     [ feed          => 'GET posts?limit=20' ],
-    [ static        => '  static file, same size' ],
     [ redis_feed    => '  redis-benchmark, same script' ],
+    [ lua           => '  nginx with Lua, its own script' ],
+    [ lua_cards     => '  nginx with Lua, our script' ],
+    [ node          => '  Node.js, its own script' ],
+    [ cached        => 'GET posts?limit=20, imagegram_cache' ],
+    [ static        => '  static file, same bytes' ],
     [ comment       => 'POST comments' ],
     [ redis_comment => '  redis-benchmark, same script' ],
+    [ removal       => 'DELETE comments' ],
+    [ redis_removal => '  redis-benchmark, same script' ],
+    [ cached_one    => 'one worker, pinned: GET, imagegram_cache' ],
+    [ static_one    => '  static file, same bytes' ],
 );
 
 
 sub run {
-    my ($server, $lua) = @_;
+    my ($server, $load) = @_;
 
-    my $dir = $server->dir;
-    my $post = $server->{posts}[ @{ $server->{posts} } / 2 ];
-    my $comment = $server->comment($post);
-    my $page = $server->t->get('/posts?limit=20')->{body};
+    my $self = bless { server => $server, load => $load }, __PACKAGE__;
 
-    my @feed = $server->redis_command('GET', '/posts?limit=20');
-    my @comment = comment_command($server, $comment);
+    # a file that is rewritten in the midst of a turn is another bench
+    $server->t->redis(qw(CONFIG SET auto-aof-rewrite-percentage 0));
+    $self->prepare;
 
-    # dies on an error, which redis-benchmark would count as an answer
-    $server->t->redis(@$_) for \@feed, \@comment;
-
-    spew("$dir/comment.json", $comment->{body});
-    spew("$dir/files/page.json", $page);
-
-    my $api = 'http://127.0.0.1:' . $server->api;
-    my $files = 'http://127.0.0.1:' . $server->files;
-
-    my %code = (
-        feed          => sub { wrk($lua, "$api/posts?limit=20") },
-        static        => sub { wrk($lua, "$files/page.json") },
-        redis_feed    => sub { redis($server, @feed) },
-        comment       => sub {
-            wrk($lua, "$api$comment->{path}", "$dir/comment.json");
-        },
-        redis_comment => sub { redis($server, @comment) },
-    );
+    my %code = ($self->reads, $self->writes);
     my %turns;
 
     for (1 .. TURNS) {
-        push @{ $turns{ $_->[0] } }, $code{ $_->[0] }->() for @lines;
+        push @{ $turns{$_} }, $code{$_}->()
+            for grep { $code{$_} } map { $_->[0] } @lines;
     }
 
-    return report(length $page, \%turns);
+    delete $self->{peers};
+    $self->pinned(\%turns);
+    $server->t->delete("/posts/$self->{post}");
+
+    return $self->report(\%turns);
 }
 
 
-# The command for a comment, with an id that redis-benchmark makes up anew
-# each time.
+# The requests, and the commands that Redis is sent for them.
 
-sub comment_command {
-    my ($server, $comment) = @_;
+sub prepare {
+    my ($self) = @_;
 
-    my @command = $server->redis_command('POST', $comment->{path}, %$comment);
-    my ($id) = "@command" =~ /"CommentID":"([0-9a-f-]{24})[0-9a-f]{12}"/;
+    my $server = $self->{server};
+    my $t = $server->t;
+    my $post = $self->{post} = $t->post->{PostID};
+    my $comment = $server->comment($post);
+    my $path = $comment->{path};
+    my $id = $t->request('POST', $path, %$comment)->{json}{CommentID};
 
-    s/\Q$id\E[0-9a-f]{12}/${id}__rand_int__/g for @command;
+    $self->{page} = $t->get('/posts?limit=20')->{body};
+    $self->{id} = substr $id, 0, 24;
 
-    return @command;
+    my %command = (
+        feed    => [ $server->redis_command('GET', '/posts?limit=20') ],
+        comment => [ $server->redis_command('POST', $path, %$comment) ],
+        removal => [ $server->redis_command('DELETE', "$path/$id") ],
+    );
+
+    # dies on an error, which redis-benchmark would count as an answer
+    $t->redis(@$_) for values %command;
+
+    # with ids that redis-benchmark makes up anew each time
+    my ($made) = "@{ $command{comment} }" =~ /"CommentID":"([0-9a-f-]{36})"/;
+
+    s/\Q$made\E/$self->{id}__rand_int__/g for @{ $command{comment} };
+    s/\Q$id\E/$self->{id}__rand_int__/g for @{ $command{removal} };
+
+    $self->{command} = \%command;
+
+    spew($server->dir . '/files/page.json', $self->{page});
+
+    $self->{file} = {
+        feed    => $self->file('feed', 'GET /posts?limit=20'),
+        static  => $self->file('static', 'GET /page.json'),
+        comment => $self->file('comment', "POST $path", $comment->{body}),
+        removal => $self->file('removal',
+            "DELETE $path/$self->{id}__counter___"),
+    };
+
+    $self->{peers} = Bench::Peers->new($server, scalar $t->worker_pids,
+        $command{feed}[1]);
 }
 
 
-sub wrk {
-    my ($lua, $url, @body) = @_;
+# A file with a request.
 
-    my @command = ('wrk', '-t', 1, '-c', CONNECTIONS, '-d', SECONDS . 's',
-        '-s', $lua, $url, @body ? ('--', @body) : ());
+sub file {
+    my ($self, $name, $line, $body) = @_;
 
-    open my $pipe, '-|', @command or die "wrk: $!\n";
+    my $file = $self->{server}->dir . "/$name.request";
+    my $more = defined $body ? "Content-Type: application/json\r\n"
+        . 'Content-Length: ' . length($body) . "\r\n" : '';
 
-    my ($result) = map { /^result (.*)/ ? $1 : () } <$pipe>;
+    spew($file, "$line HTTP/1.1\r\nHost: 127.0.0.1\r\n$more\r\n"
+        . ($body // ''));
 
-    close $pipe or die "wrk failed\n";
-
-    my ($n, $seconds, $p50, $p99, $max, @wrong) = split / /, $result;
-
-    die "$url: $wrong[0] answers are no 2xx, $wrong[1] errors\n"
-        if grep { $_ } @wrong;
-
-    return { rps => $n / $seconds, p50 => $p50, p99 => $p99, max => $max };
+    return $file;
 }
 
 
-# As many requests as take about as long as wrk's turn, which a first, short
-# run tells.
+# --- turns
+
+sub reads {
+    my ($self) = @_;
+
+    my $server = $self->{server};
+    my $peers = $self->{peers};
+
+    return (
+        feed       => sub { $self->http(feed => $server->api) },
+        redis_feed => sub { $self->redis('feed') },
+        static     => sub { $self->http(static => $server->files) },
+        $server->cached ? (cached => sub {
+            $self->http(feed => $server->cached)
+        }) : (),
+        map {
+            my $name = $_;
+            $peers->port($name) ? ($name => sub {
+                $self->http(feed => $peers->port($name),
+                    pids => { $self->pids, server => [ $peers->pids($name) ] })
+            }) : ();
+        } qw(lua lua_cards node),
+    );
+}
+
+
+sub writes {
+    my ($self) = @_;
+
+    my $api = $self->{server}->api;
+
+    return (
+        comment       => sub { $self->http(comment => $api) },
+        redis_comment => sub { $self->redis('comment') },
+        removal       => sub {
+            $self->comments;
+            $self->http(removal => $api, most => COMMENTS);
+        },
+
+        # one in twenty is not there any more when its turn comes
+        redis_removal => sub {
+            $self->comments;
+            $self->redis('removal', COMMENTS / 10, COMMENTS);
+        },
+    );
+}
+
+
+sub http {
+    my ($self, $request, $port, %options) = @_;
+
+    return Bench::Load::http($self->{load}, SECONDS, $port,
+        $self->{file}{$request}, pids => { $self->pids }, %options);
+}
+
+
+# As many as take about as long as a turn, which a first, short run tells.
 
 sub redis {
-    my ($server, @command) = @_;
+    my ($self, $name, $n, $range) = @_;
 
-    my $first = redis_benchmark($server, 2000, @command);
+    my $socket = $self->{server}->t->redis_socket;
+    my @command = @{ $self->{command}{$name} };
 
-    return redis_benchmark($server, int($first->{rps} * SECONDS), @command);
+    $range //= 1e12;
+    $n //= int(SECONDS * Bench::Load::redis($socket, 2000, $range, {},
+        @command)->{rps});
+
+    return Bench::Load::redis($socket, $n, $range, { $self->pids }, @command);
 }
 
 
-sub redis_benchmark {
-    my ($server, $n, @command) = @_;
+sub pids {
+    my ($self) = @_;
 
-    open my $pipe, '-|', 'redis-benchmark', '-s', $server->t->redis_socket,
-        '-c', CONNECTIONS, '-n', $n, '-r', 1e12, '--csv', @command
-        or die "redis-benchmark: $!\n";
+    my $t = $self->{server}->t;
 
-    # test, rps, avg, min, p50, p95, p99, max; the test is the command itself
-    my @fields = map { /"([\d.]+)","([\d.]+)","([\d.]+)","([\d.]+)","([\d.]+)",
-        "([\d.]+)","([\d.]+)"\s*$/x ? ($1, $4, $6, $7) : () } <$pipe>;
-
-    close $pipe or die "redis-benchmark failed\n";
-    die "redis-benchmark: no figures\n" if @fields != 4;
-
-    my %of;
-
-    @of{qw(rps p50 p99 max)} = @fields;
-
-    return \%of;
+    return (server => [ $t->worker_pids ], redis => [ $t->redis_pid ]);
 }
 
+
+# Gives the post comments, with ids that are counted from 0, as if they had
+# been made one after the other.
+
+sub comments {
+    my ($self) = @_;
+
+    my $t = $self->{server}->t;
+    my ($post, $id) = @$self{qw(post id)};
+    my ($comments, $texts, $hash) = map { "imagegram:{0}:$_:$post" }
+        qw(comments texts post);
+    my $score = $t->redis('ZSCORE', 'imagegram:{0}:feed', $post);
+
+    $t->redis('DEL', $comments, $texts);
+
+    for (my $n = 0; $n < COMMENTS; $n += PART) {
+        my @ids = map { sprintf '%s%012d', $id, $_ } $n .. $n + PART - 1;
+        my $order = $n;
+
+        $t->redis('ZADD', $comments, map { (++$order, $_) } @ids);
+        $t->redis('HSET', $texts, map { ($_, qq({"CommentID":"$_","PostID":)
+            . qq("$post","Timestamp":1678661923,"Author":"ben","Body":"wow"}))
+            } @ids);
+    }
+
+    $t->redis('HSET', $hash, 'count', COMMENTS, 'comments', COMMENTS);
+    $t->redis('ZADD', 'imagegram:{0}:feed',
+        sprintf('%.0f', COMMENTS * 2**29 + $score % 2**29), $post);
+}
+
+
+# --- one worker on a processor of its own, the client on another one
+
+sub pinned {
+    my ($self, $turns) = @_;
+
+    my $server = $self->{server};
+    my $t = $server->t;
+    my ($workers, $main) = @$t{qw(workers main)};
+
+    return if $t->worker_pids < 2;
+
+    $t->reload(workers => 1, main => "$main worker_cpu_affinity 1;");
+    wait_for(sub { $t->worker_pids == 1 }, 60) or die "old workers stay\n";
+
+    for (1 .. TURNS) {
+        push @{ $turns->{cached_one} },
+            $self->http(feed => $server->cached, cpu => 1) if $server->cached;
+        push @{ $turns->{static_one} },
+            $self->http(static => $server->files, cpu => 1);
+    }
+
+    $t->reload(workers => $workers, main => $main);
+}
+
+
+# --- the table
 
 sub report {
-    my ($size, $turns) = @_;
+    my ($self, $turns) = @_;
 
-    my %results = map { $_->[0] => turns(@{ $turns->{ $_->[0] } }) } @lines;
-    my @rows = [ '', qw(requests/s p50 p99 max ratio) ];
+    my %results = map { $_ => turns(@{ $turns->{$_} }) } keys %$turns;
+    my @rows = [ '', qw(requests/s p50 p99 max ratio), 'server', 'Redis' ];
     my $base;
 
     for my $line (@lines) {
         my ($name, $label) = @$line;
         my $of = $results{$name};
 
-        $base = $of->{rps} unless $label =~ /^ /;
-        $of->{ratio} = $base / $of->{rps} if $label =~ /^ /;
+        $base = $name unless $label =~ /^ /;
 
-        push @rows, [ $label, sprintf('%.0f', $of->{rps}),
+        if ($label =~ /^ / && $of && $results{$base}) {
+            $of->{ratio} = median(map {
+                $turns->{$base}[$_]{rps} / $turns->{$name}[$_]{rps}
+            } 0 .. TURNS - 1);
+        }
+
+        push @rows, $of ? [ $label, sprintf('%.0f', $of->{rps}),
             map({ sprintf '%.1f', $of->{$_} } qw(p50 p99 max)),
-            $of->{ratio} ? sprintf '%.2f', $of->{ratio} : '' ];
+            $of->{ratio} ? sprintf('%.2f', $of->{ratio}) : '',
+            map { sprintf '%.0f', $of->{"us $_"} } qw(server redis) ]
+            : [ $label, '-' ];
     }
 
     my $text = sprintf "Requests: %d connections, medians of %d turns of %d s; "
         . "a page is %d bytes; ms\n(ratio: the module's requests per second to "
-        . "this line's)\n\n%s", CONNECTIONS, TURNS, SECONDS, $size,
-        table(@rows);
+        . "this line's, in the same turn; server,\nRedis: microseconds of "
+        . "processor time a request)\n\n%s", CONNECTIONS, TURNS, SECONDS,
+        length $self->{page}, table(@rows);
 
-    return ({ %results, page_size => $size }, $text);
+    return ({ %results, page_size => length $self->{page} }, $text);
 }
 
 
