@@ -3,6 +3,7 @@
 # make run          script/run
 # make test         script/test
 # make bench        figures on the event loop, requests, memory
+# make bench-scale  figures on a feed of BENCH_POSTS=5000000 posts
 # make clients      tus clients for the tests, from npm
 # make fuzz         each parser under libFuzzer, FUZZ_SECONDS=60 each
 # make check        formatting and static analysis
@@ -44,7 +45,7 @@ IMAGEGRAM_CONVERTER ?=	/usr/lib/nginx/imagegram-convert
 export IMAGEGRAM_CONVERTER
 
 
-.PHONY:		all install run test bench fuzz check clean
+.PHONY:		all install run test bench bench-scale fuzz check clean
 
 all:		$(BUILD)/Makefile
 	@$(MAKE) -s -f $(BUILD)/Makefile -C $(NGX_SRC) modules
@@ -89,6 +90,10 @@ test:
 bench:		all
 	@script/install-packages bench
 	@bench/run
+
+bench-scale:	all
+	@script/install-packages bench
+	@bench/run scale
 
 
 # unit tests that print TAP, and fuzzers, against the real files; sandbox and

@@ -10,13 +10,29 @@ use Exporter 'import';
 use POSIX ();
 use Time::HiRes qw(time);
 
-use Imagegram qw(slurp);
+use Imagegram qw(slurp spew);
 
-our @EXPORT_OK = qw(http redis processor_time CONNECTIONS);
+our @EXPORT_OK = qw(CONNECTIONS);
 
 use constant CONNECTIONS => 32;
 
 my $ticks = POSIX::sysconf(POSIX::_SC_CLK_TCK());
+
+
+# Writes a file with a request, whose body, if there is one, is JSON; gives its
+# name.
+
+sub request {
+    my ($file, $line, $body) = @_;
+
+    my $more = defined $body ? "Content-Type: application/json\r\n"
+        . 'Content-Length: ' . length($body) . "\r\n" : '';
+
+    spew($file, "$line HTTP/1.1\r\nHost: 127.0.0.1\r\n$more\r\n"
+        . ($body // ''));
+
+    return $file;
+}
 
 
 # Sends the request in a file to a port for so many seconds.  Options: most,

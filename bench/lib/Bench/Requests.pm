@@ -8,6 +8,7 @@ package Bench::Requests;
 use strict;
 use warnings;
 
+use Bench::Comments ();
 use Bench::Load qw(CONNECTIONS);
 use Bench::Peers ();
 use Bench::Stats qw(median turns table);
@@ -17,7 +18,6 @@ use constant {
     TURNS    => 3,
     SECONDS  => 2,
     COMMENTS => 50_000,         # there to be deleted, in each turn
-    PART     => 2000,           # of them, in one command
 };
 
 # each line is compared with the last one above it that is not indented
@@ -111,19 +111,11 @@ sub prepare {
 }
 
 
-# A file with a request.
-
 sub file {
     my ($self, $name, $line, $body) = @_;
 
-    my $file = $self->{server}->dir . "/$name.request";
-    my $more = defined $body ? "Content-Type: application/json\r\n"
-        . 'Content-Length: ' . length($body) . "\r\n" : '';
-
-    spew($file, "$line HTTP/1.1\r\nHost: 127.0.0.1\r\n$more\r\n"
-        . ($body // ''));
-
-    return $file;
+    return Bench::Load::request($self->{server}->dir . "/$name.request", $line,
+        $body);
 }
 
 
@@ -208,33 +200,13 @@ sub pids {
 }
 
 
-# Gives the post comments, with ids that are counted from 0, as if they had
-# been made one after the other.
+# Gives the post comments that can be deleted.
 
 sub comments {
     my ($self) = @_;
 
-    my $t = $self->{server}->t;
-    my ($post, $id) = @$self{qw(post id)};
-    my ($comments, $texts, $hash) = map { "imagegram:{0}:$_:$post" }
-        qw(comments texts post);
-    my $score = $t->redis('ZSCORE', 'imagegram:{0}:feed', $post);
-
-    $t->redis('DEL', $comments, $texts);
-
-    for (my $n = 0; $n < COMMENTS; $n += PART) {
-        my @ids = map { sprintf '%s%012d', $id, $_ } $n .. $n + PART - 1;
-        my $order = $n;
-
-        $t->redis('ZADD', $comments, map { (++$order, $_) } @ids);
-        $t->redis('HSET', $texts, map { ($_, qq({"CommentID":"$_","PostID":)
-            . qq("$post","Timestamp":1678661923,"Author":"ben","Body":"wow"}))
-            } @ids);
-    }
-
-    $t->redis('HSET', $hash, 'count', COMMENTS, 'comments', COMMENTS);
-    $t->redis('ZADD', 'imagegram:{0}:feed',
-        sprintf('%.0f', COMMENTS * 2**29 + $score % 2**29), $post);
+    Bench::Comments::put($self->{server}->t, 'imagegram', @$self{qw(post id)},
+        COMMENTS);
 }
 
 
