@@ -11,7 +11,7 @@ use warnings;
 use Bench::Comments ();
 use Bench::Load qw(CONNECTIONS);
 use Bench::Peers ();
-use Bench::Stats qw(median turns table);
+use Bench::Stats qw(median rates turns);
 use Imagegram qw(spew wait_for);
 
 use constant {
@@ -37,6 +37,7 @@ my @lines = (
     [ cached_one    => 'one worker, pinned: GET, imagegram_cache' ],
     [ static_one    => '  static file, same bytes' ],
 );
+my %label = map { @$_ } @lines;
 
 
 sub run {
@@ -60,7 +61,9 @@ sub run {
     $self->pinned(\%turns);
     $server->t->delete("/posts/$self->{post}");
 
-    return $self->report(\%turns);
+    my $figures = $self->figures(\%turns);
+
+    return ($figures, text($figures));
 }
 
 
@@ -237,39 +240,32 @@ sub pinned {
 
 # --- the table
 
-sub report {
+sub figures {
     my ($self, $turns) = @_;
 
     my %results = map { $_ => turns(@{ $turns->{$_} }) } keys %$turns;
-    my @rows = [ '', qw(requests/s p50 p99 max ratio), 'server', 'Redis' ];
     my $base;
 
-    for my $line (@lines) {
-        my ($name, $label) = @$line;
-        my $of = $results{$name};
+    for my $name (map { $_->[0] } grep { $results{ $_->[0] } } @lines) {
+        $base = $name if $label{$name} !~ /^ /;
 
-        $base = $name unless $label =~ /^ /;
-
-        if ($label =~ /^ / && $of && $results{$base}) {
-            $of->{ratio} = median(map {
-                $turns->{$base}[$_]{rps} / $turns->{$name}[$_]{rps}
-            } 0 .. TURNS - 1);
-        }
-
-        push @rows, $of ? [ $label, sprintf('%.0f', $of->{rps}),
-            map({ sprintf '%.1f', $of->{$_} } qw(p50 p99 max)),
-            $of->{ratio} ? sprintf('%.2f', $of->{ratio}) : '',
-            map { sprintf '%.0f', $of->{"us $_"} } qw(server redis) ]
-            : [ $label, '-' ];
+        $results{$name}{ratio} = median(map {
+            $turns->{$base}[$_]{rps} / $turns->{$name}[$_]{rps}
+        } 0 .. TURNS - 1) if $base ne $name;
     }
 
-    my $text = sprintf "Requests: %d connections, medians of %d turns of %d s; "
+    return { %results, page_size => length $self->{page} };
+}
+
+
+sub text {
+    my ($figures) = @_;
+
+    return sprintf "Requests: %d connections, medians of %d turns of %d s; "
         . "a page is %d bytes; ms\n(ratio: the module's requests per second to "
         . "this line's, in the same turn; server,\nRedis: microseconds of "
         . "processor time a request)\n\n%s", CONNECTIONS, TURNS, SECONDS,
-        length $self->{page}, table(@rows);
-
-    return ({ %results, page_size => length $self->{page} }, $text);
+        $figures->{page_size}, rates($figures, @lines);
 }
 
 

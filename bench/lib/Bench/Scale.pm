@@ -15,8 +15,8 @@ use Time::HiRes ();
 use Bench::Comments ();
 use Bench::Load qw(CONNECTIONS);
 use Bench::Server ();
-use Bench::Stats qw(median turns table);
-use Imagegram qw(slurp spew);
+use Bench::Stats qw(median rates turns);
+use Imagegram qw(memory slurp);
 
 use constant {
     TURNS    => 5,
@@ -72,7 +72,9 @@ sub run {
         $self->comments(\%turns, $turn);
     }
 
-    return $self->report(\%turns);
+    my $figures = $self->figures(\%turns);
+
+    return ($figures, text($figures));
 }
 
 
@@ -152,43 +154,50 @@ sub turn {
 }
 
 
-sub report {
+sub figures {
     my ($self, $turns) = @_;
 
     my %results = map { $_ => turns(@{ $turns->{$_} }) } keys %$turns;
-    my @rows = [ '', qw(requests/s p50 p99 max ratio), 'server', 'Redis' ];
     my $base;
 
     for my $line (@lines) {
-        my ($name, $label, $size) = @$line;
-        my $of = $results{$name};
+        my ($name, $label) = @$line;
 
-        $base = $name unless $label =~ /^ /;
-        $of->{ratio} = median(map {
+        $base = $name if $label !~ /^ /;
+
+        $results{$name}{ratio} = median(map {
             $turns->{$name}[$_]{rps} / $turns->{$base}[$_]{rps}
-        } 0 .. TURNS - 1) if $label =~ /^ /;
-
-        push @rows, [ $size ? sprintf($label, thousands($self->{size}{$size}))
-            : $label,
-            sprintf('%.0f', $of->{rps}),
-            map({ sprintf '%.1f', $of->{$_} } qw(p50 p99 max)),
-            $of->{ratio} ? sprintf('%.2f', $of->{ratio}) : '',
-            map { sprintf '%.0f', $of->{"us $_"} } qw(server redis) ];
+        } 0 .. TURNS - 1) if $base ne $name;
     }
 
-    my $memory = Imagegram::memory($self->{server}->t->redis_pid) / 2**30;
-    my %unlink = map { $_ => median(@{ $self->{unlink}{$_} }) } qw(few many);
+    return {
+        %results,
+        posts     => $self->{size}{large},
+        filled    => $self->{filled},
+        gigabytes => memory($self->{server}->t->redis_pid) / 2**30,
+        unlink    => { map { $_ => median(@{ $self->{unlink}{$_} }) }
+            qw(few many) },
+    };
+}
 
-    my $text = sprintf "Scale: %d connections, medians of %d turns of %d s, "
+
+sub text {
+    my ($figures) = @_;
+
+    my %size = (small => SMALL, large => $figures->{posts}, few => FEW,
+        many => MANY);
+
+    $_ = thousands($_) for values %size;
+
+    return sprintf "Scale: %d connections, medians of %d turns of %d s, "
         . "Redis without a file, %.1f GB, filled\nin %.0f s; ms (ratio: to the "
         . "line above that is not indented; server, Redis:\nmicroseconds of "
         . "processor time a request)\n\n%s\n   DELETE of a post with %s "
         . "comments: %.1f ms, with %s: %.1f\n", CONNECTIONS, TURNS, SECONDS,
-        $memory, $self->{filled}, table(@rows),
-        map { (thousands($self->{size}{$_}), $unlink{$_}) } qw(few many);
-
-    return ({ %results, posts => $self->{size}{large}, unlink => \%unlink,
-        gigabytes => $memory }, $text);
+        @$figures{qw(gigabytes filled)},
+        rates($figures, map { [ $_->[0], $_->[1] =~ s/%s/$size{ $_->[2] }/r ] }
+            @lines),
+        map { ($size{$_}, $figures->{unlink}{$_}) } qw(few many);
 }
 
 

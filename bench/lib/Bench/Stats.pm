@@ -8,7 +8,7 @@ use warnings;
 use Exporter 'import';
 use List::Util qw(max sum0);
 
-our @EXPORT_OK = qw(median percentile summary turns table);
+our @EXPORT_OK = qw(median percentile rates summary turns table);
 
 
 sub percentile {
@@ -53,6 +53,29 @@ sub turns {
     }
 
     return \%of;
+}
+
+
+# The table of Bench::Load's figures, a line for each [name, label]; those that
+# were not measured have none.
+
+sub rates {
+    my ($figures, @lines) = @_;
+
+    my @rows = [ '', qw(requests/s p50 p99 max ratio server Redis) ];
+
+    for my $line (@lines) {
+        my ($name, $label) = @$line;
+        my $of = $figures->{$name};
+
+        push @rows, $of ? [ $label, sprintf('%.0f', $of->{rps}),
+            map({ sprintf '%.1f', $of->{$_} } qw(p50 p99 max)),
+            $of->{ratio} ? sprintf('%.2f', $of->{ratio}) : '',
+            map { sprintf '%.0f', $of->{"us $_"} } qw(server redis) ]
+            : [ $label, '-' ];
+    }
+
+    return table(@rows);
 }
 
 
