@@ -32,7 +32,8 @@ sub new {
 
     fill($t);
 
-    my $script = $t->redis('SCRIPT', 'LOAD', slurp("$top/bench/peers/page.lua"));
+    my $page = "$top/bench/peers/page.lua";
+    my $script = $t->redis('SCRIPT', 'LOAD', slurp($page));
 
     if (installed('lua')) {
         my $pid = Imagegram::Process::spawn($self->lua($processes, $script,
@@ -45,7 +46,7 @@ sub new {
     if (installed('peers')) {
         my $pid = Imagegram::Process::spawn(join(' ', 'node',
             "$top/build/peers/feed-server.mjs", $t->port(NODE),
-            $t->redis_socket, "$top/bench/peers/page.lua", $processes),
+            $t->redis_socket, $page, $processes),
             $t->dir . '/logs/node');
 
         $self->started(node => NODE, $pid);
@@ -137,7 +138,7 @@ sub lua {
     mkdir "$dir/logs";
 
     # unprivileged workers may not be able to reach the checkout
-    spew("$dir/$_", slurp("$peers/$_")) for 'feed.lua';
+    spew("$dir/feed.lua", slurp("$peers/feed.lua"));
     system('cp', '-rL', "$lua/share/lua/5.1", "$libraries/lua/5.1", $dir) == 0
         or die "copying Lua failed\n";
 

@@ -134,9 +134,7 @@ sub reads {
         feed       => sub { $self->http(feed => $server->api) },
         redis_feed => sub { $self->redis('feed') },
         static     => sub { $self->http(static => $server->files) },
-        $server->cached ? (cached => sub {
-            $self->http(feed => $server->cached)
-        }) : (),
+        cached     => sub { $self->http(feed => $server->cached) },
         map {
             my $name = $_;
             $peers->port($name) ? ($name => sub {
@@ -229,7 +227,7 @@ sub pinned {
 
     for (1 .. TURNS) {
         push @{ $turns->{cached_one} },
-            $self->http(feed => $server->cached, cpu => 1) if $server->cached;
+            $self->http(feed => $server->cached, cpu => 1);
         push @{ $turns->{static_one} },
             $self->http(static => $server->files, cpu => 1);
     }

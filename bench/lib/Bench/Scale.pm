@@ -91,6 +91,24 @@ sub posts {
         $t->redis('EVALSHA', $script, 3, map({ "$feed:{0}:$_" } qw(feed seq
             cards)), "$feed:{0}:post:", $n, $n + PART - 1);
     }
+
+    $self->settle($feed);
+}
+
+
+# Redis's tables grow step by step, one with each look: not in what is measured.
+
+sub settle {
+    my ($self, $feed) = @_;
+
+    my $t = $self->{server}->t;
+    my $looks = "for i = 1, ${\PART} do redis.call('ZSCORE', KEYS[1], i)
+        redis.call('HSTRLEN', KEYS[2], i) redis.call('EXISTS', KEYS[3]) end";
+
+    for (my $n = 0; $n < $self->{size}{$feed}; $n += PART) {
+        $t->redis('EVAL', $looks, 3, map { "$feed:{0}:$_" } qw(feed cards
+            post));
+    }
 }
 
 

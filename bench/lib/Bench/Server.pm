@@ -45,13 +45,14 @@ sub new {
             location /dav/ {
                 dav_methods PUT DELETE;
             }
-        }' . (has_cache() ? 'server {
+        }
+        server {
             listen 127.0.0.1:%%PORT_3%%;
             location / {
                 imagegram;
-                imagegram_cache zone=feed:16m;
+                imagegram_cache zone=feed:10m;
             }
-        }' : ''),
+        }',
         redis   => \@redis,
         %options,
     );
@@ -69,17 +70,7 @@ sub t     { $_[0]{t} }
 sub dir   { $_[0]{t}->dir }
 sub api   { $_[0]{t}->port }
 sub files { $_[0]{t}->port(2) }
-
-
-# The same API with the cache, or nothing where the module has none.
-
-sub cached { has_cache() && $_[0]{t}->port(3) }
-
-
-sub has_cache {
-    return slurp("$ENV{IMAGEGRAM_BUILD}/ngx_http_imagegram_module.so")
-        =~ /imagegram_cache/;
-}
+sub cached { $_[0]{t}->port(3) }    # the API, with the cache
 
 
 # The feed: everything through the API, bodies of 100 characters from a seed.
