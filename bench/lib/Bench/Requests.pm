@@ -16,8 +16,8 @@ use Imagegram qw(spew wait_for);
 
 use constant {
     TURNS    => 3,
-    SECONDS  => 2,
-    COMMENTS => 50_000,         # there to be deleted, in each turn
+    SECONDS  => 1.5,
+    COMMENTS => 30_000,         # there to be deleted, in each turn
 };
 
 # each line is compared with the last one above it that is not indented
@@ -259,7 +259,7 @@ sub figures {
 sub text {
     my ($figures) = @_;
 
-    return sprintf "Requests: %d connections, medians of %d turns of %d s; "
+    return sprintf "Requests: %d connections, medians of %d turns of %s s; "
         . "a page is %d bytes; ms\n(ratio: the module's requests per second to "
         . "this line's, in the same turn; server,\nRedis: microseconds of "
         . "processor time a request)\n\n%s", CONNECTIONS, TURNS, SECONDS,
