@@ -19,6 +19,10 @@ use Imagegram::Tus;
 use Test::More;
 
 
+# the cache talks to Redis, too
+delete $ENV{IMAGEGRAM_CACHE};
+
+
 my %fast = (sweep => '200ms');
 my $t = Imagegram->new(settings => {%fast})->start;
 

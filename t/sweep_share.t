@@ -21,6 +21,10 @@ use Test::More;
 
 use constant F_OFD_SETLK => 37;
 
+
+# the cache talks to Redis, too
+delete $ENV{IMAGEGRAM_CACHE};
+
 my %fast = (sweep => '200ms');
 
 sub placed { $_[0]->files(qw(images originals trash)) }
