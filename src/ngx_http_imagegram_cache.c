@@ -185,7 +185,7 @@ ngx_http_imagegram_cache_copy(ngx_http_imagegram_entry_t *entry,
 }
 
 
-/* Pages that were not used for longest make room, if there is as much at all. */
+/* Pages that were not used for longest make room, if there is so much. */
 
 static ngx_http_imagegram_entry_t *
 ngx_http_imagegram_cache_alloc(ngx_http_imagegram_shared_t *sh,

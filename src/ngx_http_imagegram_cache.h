@@ -42,8 +42,8 @@ void ngx_http_imagegram_cache_zone(ngx_shm_zone_t *zone,
 
 /*
  * Looks for a page, compressed or not.  NGX_OK: *answer is a copy in the pool.
- * NGX_DECLINED: there is none; *generation is what a page asked for from now on may be stored
- * under, 0 while nothing is cached.  NGX_ERROR: no memory.
+ * NGX_DECLINED: there is none; *generation is what a page asked for from now
+ * on may be stored under, 0 while nothing is cached.  NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_imagegram_cache_get(ngx_http_imagegram_cache_t *cache,
     ngx_str_t *key, ngx_uint_t gzip, ngx_pool_t *pool,

@@ -5,6 +5,7 @@
 
 #include "ngx_http_imagegram.h"
 #include "ngx_http_imagegram_cache_conf.h"
+#include "ngx_http_imagegram_owner.h"
 #include "ngx_http_imagegram_store.h"
 
 
@@ -207,9 +208,7 @@ ngx_http_imagegram_cache_of(ngx_http_imagegram_main_conf_t *mcf,
 
     for (i = 0; i < mcf->caches.nelts; i++) {
 
-        if (cache[i]->owner.len == owner->len
-            && ngx_memcmp(cache[i]->owner.data, owner->data, owner->len) == 0)
-        {
+        if (ngx_http_imagegram_owner_equal(&cache[i]->owner, owner)) {
             return cache[i];
         }
     }

@@ -5,6 +5,7 @@
  */
 
 #include "ngx_http_imagegram_cache_internal.h"
+#include "ngx_http_imagegram_owner.h"
 
 
 static ngx_int_t ngx_http_imagegram_cache_init(ngx_shm_zone_t *zone,
@@ -39,10 +40,7 @@ ngx_http_imagegram_cache_init(ngx_shm_zone_t *zone, void *data)
                ? NGX_OK : NGX_ERROR;
     }
 
-    if (before->owner.len != cache->owner.len
-        || ngx_memcmp(before->owner.data, cache->owner.data, cache->owner.len)
-           != 0)
-    {
+    if (!ngx_http_imagegram_owner_equal(&before->owner, &cache->owner)) {
         ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
                       "imagegram_cache: zone \"%V\" holds the posts of "
                       "another Redis, db or prefix: it needs a new name",

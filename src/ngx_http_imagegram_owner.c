@@ -6,7 +6,6 @@
 #include "ngx_http_imagegram_owner.h"
 
 
-static ngx_uint_t ngx_http_imagegram_owner_equal(ngx_str_t *a, ngx_str_t *b);
 static ngx_uint_t ngx_http_imagegram_owner_alone(
     ngx_http_imagegram_loc_conf_t *conf);
 
@@ -59,7 +58,7 @@ ngx_http_imagegram_owner_is(ngx_http_imagegram_loc_conf_t *conf,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_imagegram_owner_equal(ngx_str_t *a, ngx_str_t *b)
 {
     return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;

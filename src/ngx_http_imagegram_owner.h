@@ -17,6 +17,9 @@
 ngx_int_t ngx_http_imagegram_owner_init(ngx_conf_t *cf,
     ngx_http_imagegram_loc_conf_t *conf);
 
+/* Whether two owners are one. */
+ngx_uint_t ngx_http_imagegram_owner_equal(ngx_str_t *a, ngx_str_t *b);
+
 /*
  * Whether the location's posts are those of owner, which was written down
  * earlier.  Redis may have moved since: then it is enough that only one of the

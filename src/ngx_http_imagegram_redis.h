@@ -50,7 +50,7 @@ typedef void (*ngx_http_imagegram_redis_pt)(void *data, ngx_int_t rc,
 typedef struct {
     void  (*ready)(void *data);     /* connected, subscribed to nothing yet */
     void  (*message)(void *data, ngx_str_t *payload);
-    void  (*lost)(void *data);      /* having been ready; it will be made anew */
+    void  (*lost)(void *data);      /* it was ready, and will be made anew */
     void   *data;
 } ngx_http_imagegram_listener_t;
 

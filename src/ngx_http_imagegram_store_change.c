@@ -18,6 +18,8 @@ typedef struct {
 } ngx_http_imagegram_store_change_t;
 
 
+static void ngx_http_imagegram_store_post_keys(
+    ngx_http_imagegram_store_args_t *a, u_char *id);
 static ngx_int_t ngx_http_imagegram_store_change_send(
     ngx_http_imagegram_script_t *script, ngx_http_imagegram_store_args_t *a,
     ngx_http_imagegram_redis_pt handler, void *data);
@@ -80,11 +82,7 @@ ngx_http_imagegram_store_create_comment(ngx_http_request_t *r, u_char *id,
     pid.data = (u_char *) ctx->route.post;
 
     ngx_http_imagegram_store_begin(&a, conf, r->pool, idem->given ? "6" : "5");
-    ngx_http_imagegram_store_key(&a, "feed", NULL);
-    ngx_http_imagegram_store_key(&a, "cards", NULL);
-    ngx_http_imagegram_store_key(&a, "post:", pid.data);
-    ngx_http_imagegram_store_key(&a, "comments:", pid.data);
-    ngx_http_imagegram_store_key(&a, "texts:", pid.data);
+    ngx_http_imagegram_store_post_keys(&a, pid.data);
 
     if (idem->given) {
         ngx_http_imagegram_store_key(&a, (char *) idem->record, NULL);
@@ -122,11 +120,7 @@ ngx_http_imagegram_store_delete_comment(ngx_http_request_t *r,
     post = (u_char *) ctx->route.post;
 
     ngx_http_imagegram_store_begin(&a, conf, r->pool, "5");
-    ngx_http_imagegram_store_key(&a, "feed", NULL);
-    ngx_http_imagegram_store_key(&a, "cards", NULL);
-    ngx_http_imagegram_store_key(&a, "post:", post);
-    ngx_http_imagegram_store_key(&a, "comments:", post);
-    ngx_http_imagegram_store_key(&a, "texts:", post);
+    ngx_http_imagegram_store_post_keys(&a, post);
     ngx_http_imagegram_store_arg(&a, post, IMAGEGRAM_ID_LEN);
     ngx_http_imagegram_store_arg(&a, (u_char *) ctx->route.comment,
                                  IMAGEGRAM_ID_LEN);
@@ -190,17 +184,27 @@ ngx_http_imagegram_store_delete_post(ngx_http_imagegram_loc_conf_t *conf,
     ngx_http_imagegram_store_args_t  a;
 
     ngx_http_imagegram_store_begin(&a, conf, pool, "6");
-    ngx_http_imagegram_store_key(&a, "feed", NULL);
-    ngx_http_imagegram_store_key(&a, "cards", NULL);
-    ngx_http_imagegram_store_key(&a, "post:", id);
-    ngx_http_imagegram_store_key(&a, "comments:", id);
-    ngx_http_imagegram_store_key(&a, "texts:", id);
+    ngx_http_imagegram_store_post_keys(&a, id);
     ngx_http_imagegram_store_key(&a, "buried:", id);
     ngx_http_imagegram_store_arg(&a, id, IMAGEGRAM_ID_LEN);
     ngx_http_imagegram_store_arg(&a, user->data, user->len);
 
     return ngx_http_imagegram_store_change_send(&ngx_http_imagegram_delete_post,
                                                 &a, handler, data);
+}
+
+
+/* What changes with a post that has comments. */
+
+static void
+ngx_http_imagegram_store_post_keys(ngx_http_imagegram_store_args_t *a,
+    u_char *id)
+{
+    ngx_http_imagegram_store_key(a, "feed", NULL);
+    ngx_http_imagegram_store_key(a, "cards", NULL);
+    ngx_http_imagegram_store_key(a, "post:", id);
+    ngx_http_imagegram_store_key(a, "comments:", id);
+    ngx_http_imagegram_store_key(a, "texts:", id);
 }
 
 

@@ -45,8 +45,9 @@ void ngx_http_imagegram_store_number(ngx_http_imagegram_store_args_t *a,
     const char *fmt, uint64_t n);
 
 /*
- * Sends the command for a request, and holds that; script may be NULL.  One that
- * changes nothing ends where the client leaves.  Gives NGX_DONE or a status.
+ * Sends the command for a request, and holds that; script may be NULL.  One
+ * that changes nothing ends where the client leaves.  Gives NGX_DONE or a
+ * status.
  */
 ngx_int_t ngx_http_imagegram_store_call(ngx_http_request_t *r,
     ngx_http_imagegram_script_t *script, ngx_http_imagegram_store_args_t *a,

@@ -5,6 +5,7 @@
  */
 
 #include "ngx_http_imagegram.h"
+#include "ngx_http_imagegram_owner.h"
 #include "ngx_http_imagegram_sweep.h"
 
 
@@ -105,11 +106,7 @@ ngx_http_imagegram_sweep_owner(ngx_http_imagegram_sweep_t *sweep,
 
     for (i = 0; i < sweep->owners.nelts; i++) {
 
-        if (owners[i]->owner.len == conf->owner.len
-            && ngx_memcmp(owners[i]->owner.data, conf->owner.data,
-                          conf->owner.len)
-               == 0)
-        {
+        if (ngx_http_imagegram_owner_equal(&owners[i]->owner, &conf->owner)) {
             return NGX_OK;
         }
     }

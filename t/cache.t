@@ -102,8 +102,9 @@ my ($walked) = $t->walk('posts?limit=7');
 
 is_deeply([map { $_->{PostID} } @$walked], \@posts, 'the walk meets all');
 
-ok(cached('posts?limit=3&nextPage=' . $t->get('posts?limit=7')->{json}{nextPage}),
-    'later pages are cached, too');
+my $next = $t->get('posts?limit=7')->{json}{nextPage};
+
+ok(cached("posts?limit=3&nextPage=$next"), 'later pages are cached, too');
 
 
 # pages depend on the location
@@ -233,8 +234,9 @@ like($t->get('posts')->{body}, qr/$late/, 'and right');
     $t->expect_log(qr/zone "feed" holds the posts of another Redis/);
     Imagegram::spew($t->dir . '/nginx.conf', $t->conf);
     kill 'HUP', $t->nginx_pid;
-    ok(wait_for(sub { $t->log =~ /\[emerg\].*zone "feed" holds the posts/ }, 20),
-        'a zone stays with its posts');
+    ok(wait_for(sub {
+        $t->log =~ /\[emerg\].*zone "feed" holds the posts/
+    }, 20), 'a zone stays with its posts');
 }
 
 ok(cached('posts'), 'who goes on serves them');

@@ -121,6 +121,17 @@ sub send_comment {
 
 sub foreign_change { ($t->seed(1))[0] }
 
+# such a change is seen by these clients, a lease later at the most
+
+sub sees_change {
+    my ($name, @clients) = @_;
+
+    my $id = foreign_change();
+
+    sleep 0.15;
+    is(newest($_), $id, $name) for @clients;
+}
+
 sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
 
 
@@ -267,10 +278,8 @@ sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
     kill 'KILL', $subscriber;
 
     for (1 .. 3) {
-        my $id = foreign_change();
-        sleep 0.15;
-        is(newest($client{$other}), $id,
-            'a change is seen while there is no subscriber');
+        sees_change('a change is seen while there is no subscriber',
+            $client{$other});
     }
 
     wait_for(sub { $t->worker_pids == 2 }, 20);
@@ -281,9 +290,7 @@ sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
 
     isnt($new, $subscriber, 'another process');
 
-    my $id = foreign_change();
-    sleep 0.15;
-    is(newest($client{$_}), $id, 'and a change is seen') for keys %client;
+    sees_change('and a change is seen', values %client);
 }
 
 
@@ -297,19 +304,15 @@ sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
     kill 'STOP', $subscriber;
 
     for (1 .. 6) {
-        my $id = foreign_change();
-        sleep 0.15;
-        is(newest($client{$other}), $id,
-            'a change is seen while the subscriber hangs');
+        sees_change('a change is seen while the subscriber hangs',
+            $client{$other});
     }
 
     ok(wait_for(sub { my $n = scripts(); newest($client{$other}) for 1 .. 10;
         scripts() - $n < 3 }, 20), 'another worker takes over');
     kill 'CONT', $subscriber;
 
-    my $id = foreign_change();
-    sleep 0.15;
-    is(newest($client{$_}), $id, 'and a change is seen') for keys %client;
+    sees_change('and a change is seen', values %client);
 }
 
 
@@ -329,22 +332,18 @@ sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
     $proxy->release;
     ok(cached(), 'and cached again');
 
-    # the beats, as those on the connection for commands, come back to Redis,
-    # but no message to the worker
+    # replies to beats, and to what else goes over that connection
 
     $proxy->hold_replies('beat');
     sleep 0.2;
     $proxy->release;
     ok(cached(), 'commands that hang for a while do no harm');
 
+    # messages, on a connection that stays
+
     $proxy->mute('SUBSCRIBE');
 
-    for (1 .. 4) {
-        my $id = foreign_change();
-        sleep 0.15;
-        is(newest($client{$_}), $id, 'mute: a change is seen')
-            for keys %client;
-    }
+    sees_change('mute: a change is seen', values %client) for 1 .. 4;
 
     ok(wait_for(sub { $t->log =~ /nothing comes from channel/ }, 20),
         'it is noticed');

@@ -19,7 +19,8 @@ package Imagegram::RedisProxy;
 #   seen(text)             how many commands contained text
 #   pids(text)             of the processes that sent such commands
 #   cut(text)              closes connections on which text was sent
-#   refuse, accept         new connections: are closed at once; are served again
+#   refuse, accept         new connections: are closed at once; are served
+#                          again
 
 use strict;
 use warnings;
