@@ -14,8 +14,8 @@ package Imagegram::RedisProxy;
 #                          its connection meanwhile, it goes to Redis later
 #   held                   how many connections hold something
 #   release                everything, and holds no more
-#   mute(text)             what comes from Redis on connections on which text was
-#                          sent is dropped
+#   mute(text)             what comes from Redis on connections on which text
+#                          was sent is dropped
 #   seen(text)             how many commands contained text
 #   pids(text)             of the processes that sent such commands
 #   cut(text)              closes connections on which text was sent
