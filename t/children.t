@@ -50,17 +50,27 @@ sub is_gone {
 }
 
 
+# A child lives on for a moment after what it made was answered, and is not
+# the one that is waited for next.
+
+sub settled {
+    wait_for(sub { !$t->conversion_pids }, 30) or die "children do not end\n";
+}
+
+
 # Everything is as before, and posts are made.
 
 sub serves {
     my ($what) = @_;
 
+    settled();
     is_deeply([$t->files('tmp')], [], "$what: nothing is left in tmp/");
 
     my $r = $t->form('posts', [author => 'a', body => 'b', image => $png]);
 
     is($r->{status}, 201, "$what: the next upload is converted")
         or diag($r->{body}, $t->log(20));
+    settled();
 }
 
 
@@ -74,6 +84,7 @@ cmp_ok($nice, '>', 0, "a child runs at a lower priority, $nice");
 
 kill 'KILL', $child;
 is($c->response->{status}, 201, 'killed once: tried once more');
+settled();
 
 my $before = $t->stored;
 
