@@ -18,7 +18,7 @@ FROM debian:bookworm-slim
 
 RUN apt-get update \
     && apt-get install -y --no-install-recommends nginx libhiredis0.14 \
-        libjpeg62-turbo liblcms2-2 libmagickwand-6.q16-6 libseccomp2 libspng0 \
+        libjpeg62-turbo liblcms2-2 libseccomp2 libspng0 \
         libuuid1 \
     && rm -rf /var/lib/apt/lists/* /etc/nginx/sites-enabled/default
 

@@ -25,7 +25,7 @@ do
 
 $imagegram_obj: $imagegram_src \\
 		`echo $imagegram_convert_deps $imagegram_parse_deps`
-	\$(CC) -c \$(CFLAGS) $imagegram_convert_flags -o \$@ $imagegram_src
+	\$(CC) -c \$(CFLAGS) -o \$@ $imagegram_src
 
 END
 

@@ -318,8 +318,7 @@ my ($poor, $rich) = map { length converts("quality $_",
 cmp_ok($poor * 1.5, '<', $rich, 'quality makes a difference');
 
 
-# --- more than ImageMagick may hold, by the system's policy or by ours: the
-# picture is made smaller before, or it is refused; it must not abort
+# --- a large result from a large image
 
 sub white {
     my ($width, $height) = @_;
@@ -335,21 +334,6 @@ sub white {
 is(size(converts('36 million pixels to 4 million', white(5999, 5999),
     ['--size=2000x2000', '--timeout=300s'], 1000, 1000, $white)),
     '2000x2000', 'in full size');
-
-for my $case (
-    [MAGICK_MEMORY_LIMIT => 3_041_792, 2], [MAGICK_MEMORY_LIMIT => '4MB', 0],
-    [MAGICK_AREA_LIMIT   => 360_000,   2], [MAGICK_WIDTH_LIMIT  => 599,   2],
-    [MAGICK_HEIGHT_LIMIT => 599,       2], [MAGICK_HEIGHT_LIMIT => 600,   0],
-) {
-    my ($name, $limit, $wanted) = @$case;
-
-    local $ENV{$name} = $limit;
-    my ($status, $said) = $t->convert(Imagegram::Image::png(32, 32));
-
-    is($status, $wanted, "$name of $limit");
-    like($said, $status ? qr/\A[^\n]*memory[^\n]*\n\z/ : qr/\A\z/,
-        'and a line, or none');
-}
 
 
 # --- extreme shapes

@@ -295,6 +295,7 @@ imagegram_bmp_rows(imagegram_bmp_t *bmp)
     s.width = bmp->width;
     s.height = bmp->height;
     s.orientation = 1;
+    s.order = bmp->top_down ? IMAGEGRAM_ORDER_ROWS : IMAGEGRAM_ORDER_UPWARDS;
     s.samples = (bmp->bits == 24) ? IMAGEGRAM_SAMPLES_BGR
                                   : IMAGEGRAM_SAMPLES_RGB;
     s.icc = bmp->icc;

@@ -149,7 +149,7 @@ imagegram_child_confine(const imagegram_job_t *job)
 
 /*
  * The child ends by _exit() only.  Whoever calls exit() is a library that gave
- * up: ImageMagick and libgomp do where memory is short.
+ * up, most likely for want of memory.
  */
 
 static void

@@ -1,8 +1,8 @@
 
 /*
- * One image to one JPEG: what is decoded here is a small picture already; it
- * is resized, turned upright onto a white canvas and encoded.  Everything
- * lives as long as one call.
+ * One image to one JPEG: what is decoded here has its final size already; it
+ * is turned upright onto a white canvas and encoded.  Everything lives as long
+ * as one call.
  */
 
 #include <stdlib.h>
@@ -13,26 +13,19 @@
 #include "imagegram_decode.h"
 #include "imagegram_encode.h"
 #include "imagegram_image.h"
-#include "imagegram_resize.h"
 
 
-static int imagegram_image_warm_up(void);
 static imagegram_reason_e imagegram_image_decode(int fd,
     imagegram_picture_t *p, imagegram_format_e *format);
-static imagegram_reason_e imagegram_image_draw(imagegram_picture_t *p,
-    unsigned char *canvas);
+static imagegram_reason_e imagegram_image_place(imagegram_picture_t *p);
 static void imagegram_image_turn(const imagegram_picture_t *p,
-    unsigned char *canvas, const unsigned char *pixels);
+    unsigned char *canvas);
 
 
 int
 imagegram_image_init(void)
 {
-    if (imagegram_color_init() != 0 || imagegram_resize_init() != 0) {
-        return -1;
-    }
-
-    return imagegram_image_warm_up();
+    return imagegram_color_init();
 }
 
 
@@ -40,63 +33,27 @@ imagegram_reason_e
 imagegram_image_convert(int in, int out, const imagegram_job_t *job,
     imagegram_format_e *format)
 {
-    size_t                n;
-    unsigned char        *canvas;
     imagegram_picture_t   p;
     imagegram_reason_e    rc;
 
     *format = IMAGEGRAM_FORMAT_NONE;
-    canvas = NULL;
 
     imagegram_picture_init(&p, job);
 
     rc = imagegram_image_decode(in, &p, format);
 
     if (rc == IMAGEGRAM_OK) {
-        n = (size_t) job->width * 3 * job->height;
+        rc = imagegram_image_place(&p);
+    }
 
-        canvas = malloc(n);
-
-        if (canvas == NULL) {
-            rc = IMAGEGRAM_MEMORY;
-
-        } else {
-            memset(canvas, 255, n);
-            rc = imagegram_image_draw(&p, canvas);
-        }
+    if (rc == IMAGEGRAM_OK) {
+        rc = imagegram_encode(out, p.pixels, job->width, job->height,
+                              job->quality);
     }
 
     imagegram_picture_free(&p);
 
-    if (rc == IMAGEGRAM_OK) {
-        rc = imagegram_encode(out, canvas, job->width, job->height,
-                              job->quality);
-    }
-
-    free(canvas);
-
     return rc;
-}
-
-
-/*
- * ImageMagick and the C library load and set up much at their first use; a
- * child inherits that.
- */
-
-static int
-imagegram_image_warm_up(void)
-{
-    unsigned char  *src, dst[4 * 4 * 3];
-
-    src = calloc(16 * 16, 3);
-
-    if (src == NULL) {
-        return -1;
-    }
-
-    return (imagegram_resize(dst, 4, 4, src, 16, 16) == IMAGEGRAM_OK)
-           ? 0 : -1;
 }
 
 
@@ -160,38 +117,41 @@ imagegram_image_decode(int fd, imagegram_picture_t *p,
 }
 
 
-static imagegram_reason_e
-imagegram_image_draw(imagegram_picture_t *p, unsigned char *canvas)
-{
-    unsigned char       *pixels, *src;
-    imagegram_reason_e   rc;
+/* p->pixels become the whole of what will be seen */
 
-    pixels = malloc((size_t) p->target_width * 3 * p->target_height);
-    if (pixels == NULL) {
+static imagegram_reason_e
+imagegram_image_place(imagegram_picture_t *p)
+{
+    size_t          n;
+    unsigned char  *canvas;
+
+    if (p->orientation == 1 && p->target_width == p->job->width
+        && p->target_height == p->job->height)
+    {
+        return IMAGEGRAM_OK;
+    }
+
+    n = (size_t) p->job->width * 3 * p->job->height;
+
+    canvas = malloc(n);
+    if (canvas == NULL) {
         return IMAGEGRAM_MEMORY;
     }
 
-    src = p->pixels;
-    p->pixels = NULL;
+    memset(canvas, 255, n);
+    imagegram_image_turn(p, canvas);
 
-    rc = imagegram_resize(pixels, p->target_width, p->target_height, src,
-                          p->columns, p->rows);
+    free(p->pixels);
+    p->pixels = canvas;
 
-    if (rc == IMAGEGRAM_OK) {
-        imagegram_image_turn(p, canvas, pixels);
-    }
-
-    free(pixels);
-
-    return rc;
+    return IMAGEGRAM_OK;
 }
 
 
 /* upright, into the middle of the canvas */
 
 static void
-imagegram_image_turn(const imagegram_picture_t *p, unsigned char *canvas,
-    const unsigned char *pixels)
+imagegram_image_turn(const imagegram_picture_t *p, unsigned char *canvas)
 {
     int            across, mirrored, upside_down;
     uint32_t       x, y, sx, sy, width, height;
@@ -225,7 +185,8 @@ imagegram_image_turn(const imagegram_picture_t *p, unsigned char *canvas,
                 sy = p->target_height - 1 - sy;
             }
 
-            memcpy(dst, pixels + 3 * ((size_t) sy * p->target_width + sx), 3);
+            memcpy(dst,
+                   p->pixels + 3 * ((size_t) sy * p->target_width + sx), 3);
         }
     }
 }

@@ -11,11 +11,8 @@
 #include "imagegram_protocol.h"
 
 
-/*
- * Loads and warms up what the libraries initialize lazily, and sets
- * ImageMagick's policy and limits, so that a forked child needs no file, no
- * thread and little time.  Called once, in the parent.  Gives 0 or -1.
- */
+/* Prepares what all children share.  Called once, in the parent.  Gives 0 or
+ * -1. */
 int imagegram_image_init(void);
 
 /*

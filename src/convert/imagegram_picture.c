@@ -1,15 +1,15 @@
 
 /*
- * Rows to a small picture: crop, box filter, color.  Source rows are first
- * added up as they are, which compilers turn into vector code, and only every
- * so many rows the sums are reduced from left to right.
+ * Rows to a small picture: crop, box filter, color, Lanczos.  Source rows are
+ * first added up as they are, which compilers turn into vector code, and only
+ * every so many rows the sums are reduced from left to right.
  */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "imagegram_picture.h"
-#include "imagegram_resize.h"
+#include "imagegram_vector.h"
 
 
 /* so many rows of 8-bit samples fit into 16 bits */
@@ -18,14 +18,14 @@
 /* the sum of a box of this side fits into 32 bits */
 #define IMAGEGRAM_STEP_MAX   4096
 
-/* the block in which rows are added, samples */
-#define IMAGEGRAM_BLOCK      16
+/* boxes whose sums are all held, unless the target needs more */
+#define IMAGEGRAM_BOXES_MAX  4000000
 
 
 static void imagegram_picture_frame(imagegram_picture_t *p, uint32_t *width,
     uint32_t *height, unsigned orientation);
 static imagegram_reason_e imagegram_picture_alloc(imagegram_picture_t *p);
-static imagegram_reason_e imagegram_picture_shrink(imagegram_picture_t *p);
+static void imagegram_picture_shrink(imagegram_picture_t *p);
 static uint32_t imagegram_picture_boxes(uint32_t side, uint32_t target,
     unsigned times);
 static uint32_t imagegram_picture_edge(uint32_t i, uint32_t n, uint32_t side);
@@ -82,9 +82,10 @@ imagegram_picture_begin(imagegram_picture_t *p, const imagegram_source_t *s)
     p->x = (s->width - p->width) / 2;
     p->y = (s->height - p->height) / 2;
 
-    if (imagegram_picture_shrink(p) != IMAGEGRAM_OK
-        || imagegram_color_open(&p->color, s->samples, s->icc, s->icc_len)
-           != IMAGEGRAM_OK)
+    imagegram_picture_shrink(p);
+
+    if (imagegram_color_open(&p->color, s->samples, s->icc, s->icc_len)
+        != IMAGEGRAM_OK)
     {
         return IMAGEGRAM_MEMORY;
     }
@@ -107,9 +108,9 @@ imagegram_picture_row(imagegram_picture_t *p, uint32_t y,
     row += (size_t) p->x * p->color.channels;
 
     if (p->columns == p->width && p->rows == p->height) {
-        imagegram_color_row(&p->color, p->pixels + (size_t) y * p->columns * 3,
-                            row, p->columns);
-        p->complete++;
+        imagegram_color_row(&p->color, imagegram_resize_row(&p->resize), row,
+                            p->columns);
+        imagegram_resize_add(&p->resize);
         return;
     }
 
@@ -178,6 +179,7 @@ imagegram_picture_pass(imagegram_picture_t *p, uint32_t y, uint32_t x,
 imagegram_reason_e
 imagegram_picture_end(imagegram_picture_t *p)
 {
+    int       done;
     uint32_t  y;
 
     if (p->order == IMAGEGRAM_ORDER_PASSES) {
@@ -201,7 +203,11 @@ imagegram_picture_end(imagegram_picture_t *p)
 
     imagegram_color_close(&p->color);
 
-    return (p->complete == p->rows) ? IMAGEGRAM_OK : IMAGEGRAM_INTERNAL;
+    done = imagegram_resize_done(&p->resize);
+
+    imagegram_resize_close(&p->resize);
+
+    return done ? IMAGEGRAM_OK : IMAGEGRAM_INTERNAL;
 }
 
 
@@ -209,6 +215,7 @@ void
 imagegram_picture_free(imagegram_picture_t *p)
 {
     imagegram_color_close(&p->color);
+    imagegram_resize_close(&p->resize);
 
     free(p->lines);
     free(p->sums);
@@ -277,7 +284,7 @@ imagegram_picture_alloc(imagegram_picture_t *p)
 
     samples = (size_t) p->columns * p->color.channels;
 
-    p->pixels = malloc((size_t) p->columns * 3 * p->rows);
+    p->pixels = malloc((size_t) p->target_width * 3 * p->target_height);
     p->means = malloc(samples);
     p->edges = malloc(((size_t) p->columns + 1) * sizeof(uint32_t));
 
@@ -288,7 +295,11 @@ imagegram_picture_alloc(imagegram_picture_t *p)
     p->lines = calloc(n, sizeof(uint16_t));
 
     if (p->pixels == NULL || p->means == NULL || p->edges == NULL
-        || p->sums == NULL || p->lines == NULL)
+        || p->sums == NULL || p->lines == NULL
+        || imagegram_resize_open(&p->resize, p->pixels, p->target_width,
+                                 p->target_height, p->columns, p->rows,
+                                 p->order == IMAGEGRAM_ORDER_UPWARDS)
+           != IMAGEGRAM_OK)
     {
         return IMAGEGRAM_MEMORY;
     }
@@ -302,11 +313,11 @@ imagegram_picture_alloc(imagegram_picture_t *p)
 
 
 /*
- * So many boxes that the result is 1.5 to 3 times the target; 1 to 2 times
- * where ImageMagick must not hold so much.
+ * So many boxes that they are 1.5 to 3 times the target; 1 to 2 times where
+ * too many sums would be held.
  */
 
-static imagegram_reason_e
+static void
 imagegram_picture_shrink(imagegram_picture_t *p)
 {
     unsigned  times;
@@ -317,14 +328,12 @@ imagegram_picture_shrink(imagegram_picture_t *p)
                                              times);
         p->rows = imagegram_picture_boxes(p->height, p->target_height, times);
 
-        if (imagegram_resize_fits(p->target_width, p->target_height,
-                                  p->columns, p->rows))
+        if (p->order != IMAGEGRAM_ORDER_PASSES
+            || (uint64_t) p->columns * p->rows <= IMAGEGRAM_BOXES_MAX)
         {
-            return IMAGEGRAM_OK;
+            break;
         }
     }
-
-    return IMAGEGRAM_MEMORY;
 }
 
 
@@ -388,23 +397,12 @@ imagegram_picture_part(uint32_t a, uint32_t b, uint32_t c)
 }
 
 
-/* blocks of a constant size, for the compiler to use vectors */
-
+IMAGEGRAM_VECTOR
 static void
 imagegram_picture_add(uint16_t *restrict lines,
     const unsigned char *restrict row, size_t n)
 {
     size_t  i;
-
-    for ( /* void */ ; n >= IMAGEGRAM_BLOCK; n -= IMAGEGRAM_BLOCK) {
-
-        for (i = 0; i < IMAGEGRAM_BLOCK; i++) {
-            lines[i] = (uint16_t) (lines[i] + row[i]);
-        }
-
-        lines += IMAGEGRAM_BLOCK;
-        row += IMAGEGRAM_BLOCK;
-    }
 
     for (i = 0; i < n; i++) {
         lines[i] = (uint16_t) (lines[i] + row[i]);
@@ -478,7 +476,7 @@ imagegram_picture_emit(imagegram_picture_t *p, uint32_t y,
         }
     }
 
-    imagegram_color_row(&p->color, p->pixels + (size_t) y * p->columns * 3,
-                        p->means, p->columns);
-    p->complete++;
+    imagegram_color_row(&p->color, imagegram_resize_row(&p->resize), p->means,
+                        p->columns);
+    imagegram_resize_add(&p->resize);
 }

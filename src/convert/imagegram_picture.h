@@ -1,10 +1,9 @@
 
 /*
- * The picture between decoder and resizer: the decoder gives rows of the full
- * size, what is kept is the part that will be seen, at about twice the size
- * it will have, in sRGB.  It is averaged over boxes of whole pixels, which
- * cover that part exactly: where it does not divide, some boxes are larger by
- * one.
+ * From a decoder's rows to pixels of the size they will be seen in: the part
+ * that will be seen becomes about twice that size, in sRGB, and then goes to
+ * the resizer.  It is averaged over boxes of whole pixels, which cover that
+ * part exactly: where it does not divide, some boxes are larger by one.
  *
  * Transparency is the decoder's: it puts its pixels on white.  White stays
  * white in an average, so this gives what averaging with premultiplied alpha
@@ -19,10 +18,12 @@
 
 #include "imagegram_color.h"
 #include "imagegram_protocol.h"
+#include "imagegram_resize.h"
 
 
 typedef enum {
-    IMAGEGRAM_ORDER_ROWS = 0,   /* each row once, from the top or the bottom */
+    IMAGEGRAM_ORDER_ROWS = 0,   /* each row once, from the top */
+    IMAGEGRAM_ORDER_UPWARDS,    /* or from the bottom */
     IMAGEGRAM_ORDER_PASSES      /* some pixels of some rows, each once */
 } imagegram_order_e;
 
@@ -50,22 +51,22 @@ typedef struct {
     uint32_t                y;
     uint32_t                width;
     uint32_t                height;
-    uint32_t                columns;    /* of boxes: pixels of the result */
+    uint32_t                columns;    /* of boxes */
     uint32_t                rows;
     uint32_t               *edges;      /* of the columns, columns + 1 */
 
     imagegram_color_t       color;
+    imagegram_resize_t      resize;
     imagegram_order_e       order;
 
     /* the row of boxes at work; of IMAGEGRAM_ORDER_PASSES, all sums */
     uint16_t               *lines;      /* source rows, added up */
     unsigned                added;      /* rows in lines */
     uint32_t                seen;       /* rows in lines and sums */
-    uint32_t                complete;   /* rows of pixels */
     uint32_t               *sums;
     unsigned char          *means;      /* a row, before color */
 
-    unsigned char          *pixels;     /* the result: RGB */
+    unsigned char          *pixels;     /* of the target: RGB */
 } imagegram_picture_t;
 
 
@@ -84,7 +85,7 @@ unsigned imagegram_picture_eighths(imagegram_picture_t *p, uint32_t width,
 imagegram_reason_e imagegram_picture_begin(imagegram_picture_t *p,
     const imagegram_source_t *s);
 
-/* Adds row y (IMAGEGRAM_ORDER_ROWS). */
+/* Adds row y (IMAGEGRAM_ORDER_ROWS, IMAGEGRAM_ORDER_UPWARDS). */
 void imagegram_picture_row(imagegram_picture_t *p, uint32_t y,
     const unsigned char *row);
 

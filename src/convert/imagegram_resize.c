@@ -1,243 +1,280 @@
 
 /*
- * ImageMagick, of which only the resampling is used: no coder, no delegate,
- * no file.  It lives as long as the process; a wand as long as one call.
- *
- * Where memory runs out ImageMagick may end the process.  Its handler for
- * that is replaced by one that jumps out; it is then in no state to go on.
+ * Lanczos in two steps for each row of the result: the rows that it is made of
+ * are weighed and added up, and the sum is resized from left to right.
  */
 
-#include <setjmp.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <wand/MagickWand.h>
-
 #include "imagegram_resize.h"
+#include "imagegram_vector.h"
 
 
-/* bytes of ImageMagick's: a pixel, and what else it allocates */
-#define IMAGEGRAM_PIXEL        8
-#define IMAGEGRAM_RESIZE_ROOM  (4 * 1024 * 1024)
+#define IMAGEGRAM_LOBES  3
+
+/* rows that are added up at a time */
+#define IMAGEGRAM_ROWS   4
 
 
-static uint64_t imagegram_resize_need(uint32_t dst_width, uint32_t dst_height,
-    uint32_t width, uint32_t height);
-static int imagegram_resize_probe(uint32_t dst_width, uint32_t dst_height,
-    uint32_t width, uint32_t height);
-static imagegram_reason_e imagegram_resize_run(MagickWand *wand,
-    unsigned char *dst, uint32_t dst_width, uint32_t dst_height);
-static int imagegram_resize_limits(void);
-static imagegram_reason_e imagegram_resize_reason(MagickWand *wand);
-static void imagegram_resize_fatal(const ExceptionType severity,
-    const char *reason, const char *description);
+/* a pixel, and the first sample of the next one along with it */
+typedef float  imagegram_resize_pixel_t __attribute__((vector_size(16)));
 
 
-static const char  imagegram_policy[] =
-    "<policymap>"
-    "<policy domain=\"coder\" rights=\"none\" pattern=\"*\"/>"
-    "<policy domain=\"delegate\" rights=\"none\" pattern=\"*\"/>"
-    "<policy domain=\"filter\" rights=\"none\" pattern=\"*\"/>"
-    "<policy domain=\"module\" rights=\"none\" pattern=\"*\"/>"
-    "<policy domain=\"path\" rights=\"none\" pattern=\"*\"/>"
-    "</policymap>";
-
-static jmp_buf  imagegram_resize_jump;
-
-
-int
-imagegram_resize_init(void)
-{
-    ExceptionInfo  *exception;
-
-    /* an ImageMagick with a time limit ends the process */
-
-    unsetenv("MAGICK_TIME_LIMIT");
-
-    MagickWandGenesis();
-
-    /*
-     * One fence more: only raw pixels come here, so no coder is reached anyway.
-     * Some releases refuse a policy where the system has one of its own.
-     */
-
-    exception = AcquireExceptionInfo();
-    (void) SetMagickSecurityPolicy(imagegram_policy, exception);
-    exception = DestroyExceptionInfo(exception);
-
-    if (imagegram_resize_limits() != 0) {
-        return -1;
-    }
-
-    (void) SetFatalErrorHandler(imagegram_resize_fatal);
-
-    return 0;
-}
-
-
-/*
- * With no disk to go to, ImageMagick aborts beyond its limits.  Area is that
- * of one image; area and memory must stay below theirs.
- */
-
-int
-imagegram_resize_fits(uint32_t dst_width, uint32_t dst_height, uint32_t width,
-    uint32_t height)
-{
-    uint32_t  wide, high;
-
-    if (width == dst_width && height == dst_height) {
-        return 1;
-    }
-
-    wide = (width > dst_width) ? width : dst_width;
-    high = (height > dst_height) ? height : dst_height;
-
-    return wide <= MagickGetResourceLimit(WidthResource)
-           && high <= MagickGetResourceLimit(HeightResource)
-           && (uint64_t) wide * high < MagickGetResourceLimit(AreaResource)
-           && imagegram_resize_need(dst_width, dst_height, width, height)
-              < MagickGetResourceLimit(MemoryResource);
-}
+static int imagegram_resize_axis(imagegram_resize_axis_t *axis, uint32_t to,
+    uint32_t from);
+static void imagegram_resize_weigh(imagegram_resize_axis_t *axis, uint32_t i,
+    double center, double scale);
+static double imagegram_resize_lanczos(double x);
+static void imagegram_resize_down(imagegram_resize_t *r);
+static void imagegram_resize_sum(float *restrict sums,
+    const unsigned char **rows, const float *weights, size_t n);
+static void imagegram_resize_across(imagegram_resize_t *r);
+static unsigned char imagegram_resize_sample(float value);
 
 
 imagegram_reason_e
-imagegram_resize(unsigned char *dst, uint32_t dst_width, uint32_t dst_height,
-    unsigned char *src, uint32_t width, uint32_t height)
+imagegram_resize_open(imagegram_resize_t *r, unsigned char *dst,
+    uint32_t dst_width, uint32_t dst_height, uint32_t width, uint32_t height,
+    int upwards)
 {
-    MagickWand          *wand;
-    MagickBooleanType    ok;
-    imagegram_reason_e   rc;
+    size_t  n;
 
-    if (width == dst_width && height == dst_height) {
-        memcpy(dst, src, (size_t) width * 3 * height);
-        free(src);
-        return IMAGEGRAM_OK;
-    }
+    memset(r, 0, sizeof(imagegram_resize_t));
 
-    if (imagegram_resize_probe(dst_width, dst_height, width, height) != 0) {
-        free(src);
-        return IMAGEGRAM_MEMORY;
-    }
+    r->dst = dst;
+    r->dst_width = dst_width;
+    r->dst_height = dst_height;
+    r->width = width;
+    r->height = height;
+    r->upwards = upwards;
 
-    if (setjmp(imagegram_resize_jump) != 0) {
-        free(src);
-        return IMAGEGRAM_MEMORY;
-    }
-
-    wand = NewMagickWand();
-
-    ok = MagickConstituteImage(wand, width, height, "RGB", CharPixel, src);
-
-    rc = ok ? imagegram_resize_run(wand, dst, dst_width, dst_height)
-            : imagegram_resize_reason(wand);
-
-    free(src);
-
-    (void) DestroyMagickWand(wand);
-
-    return rc;
-}
-
-
-static imagegram_reason_e
-imagegram_resize_run(MagickWand *wand, unsigned char *dst, uint32_t dst_width,
-    uint32_t dst_height)
-{
-    if (!MagickResizeImage(wand, dst_width, dst_height, LanczosFilter, 1.0)
-        || MagickGetImageWidth(wand) != dst_width
-        || MagickGetImageHeight(wand) != dst_height
-        || !MagickExportImagePixels(wand, 0, 0, dst_width, dst_height, "RGB",
-                                    CharPixel, dst))
+    if (imagegram_resize_axis(&r->across, dst_width, width) != 0
+        || imagegram_resize_axis(&r->down, dst_height, height) != 0)
     {
-        return imagegram_resize_reason(wand);
+        return IMAGEGRAM_MEMORY;
     }
 
-    return IMAGEGRAM_OK;
+    n = (size_t) width * 3;
+
+    r->rows = malloc(n * r->down.taps);
+
+    /* the last pixel has a sample behind it, too */
+
+    r->sums = calloc(n + 1, sizeof(float));
+
+    return (r->rows != NULL && r->sums != NULL) ? IMAGEGRAM_OK
+                                                : IMAGEGRAM_MEMORY;
 }
 
 
-/* bytes: the image, stretched one way, stretched both ways */
-
-static uint64_t
-imagegram_resize_need(uint32_t dst_width, uint32_t dst_height, uint32_t width,
-    uint32_t height)
+unsigned char *
+imagegram_resize_row(imagegram_resize_t *r)
 {
-    uint64_t  n, across, down;
-
-    across = (uint64_t) dst_width * height;
-    down = (uint64_t) width * dst_height;
-
-    n = (uint64_t) width * height + (uint64_t) dst_width * dst_height
-        + ((across > down) ? across : down);
-
-    return n * IMAGEGRAM_PIXEL;
+    return r->rows + (size_t) r->width * 3 * (r->in % r->down.taps);
 }
 
 
-/*
- * Where memory runs out while it makes an image, this version aborts.  Nobody
- * else allocates, so what can be had now can be had then.
- */
+void
+imagegram_resize_add(imagegram_resize_t *r)
+{
+    r->in++;
+
+    while (r->out < r->dst_height
+           && r->down.first[r->out] + r->down.taps <= r->in)
+    {
+        imagegram_resize_down(r);
+        imagegram_resize_across(r);
+
+        r->out++;
+    }
+}
+
+
+int
+imagegram_resize_done(const imagegram_resize_t *r)
+{
+    return r->in == r->height;
+}
+
+
+void
+imagegram_resize_close(imagegram_resize_t *r)
+{
+    free(r->across.first);
+    free(r->across.weights);
+    free(r->down.first);
+    free(r->down.weights);
+    free(r->rows);
+    free(r->sums);
+
+    memset(r, 0, sizeof(imagegram_resize_t));
+}
+
 
 static int
-imagegram_resize_probe(uint32_t dst_width, uint32_t dst_height,
-    uint32_t width, uint32_t height)
+imagegram_resize_axis(imagegram_resize_axis_t *axis, uint32_t to,
+    uint32_t from)
 {
-    void      *p;
-    uint64_t   need;
+    double    scale, center;
+    int64_t   first;
+    uint32_t  i;
 
-    if (!imagegram_resize_fits(dst_width, dst_height, width, height)) {
+    scale = (from > to) ? (double) from / to : 1;
+
+    axis->taps = (uint32_t) (2 * IMAGEGRAM_LOBES * scale) + 1;
+
+    if (axis->taps > from) {
+        axis->taps = from;
+    }
+
+    axis->first = malloc(to * sizeof(uint32_t));
+    axis->weights = malloc((size_t) to * axis->taps * sizeof(float));
+
+    if (axis->first == NULL || axis->weights == NULL) {
         return -1;
     }
 
-    need = imagegram_resize_need(dst_width, dst_height, width, height);
+    for (i = 0; i < to; i++) {
+        center = (i + 0.5) * from / to - 0.5;
+        first = (int64_t) ceil(center - IMAGEGRAM_LOBES * scale);
 
-    p = malloc(need + IMAGEGRAM_RESIZE_ROOM);
-    if (p == NULL) {
-        return -1;
+        if (first > (int64_t) from - axis->taps) {
+            first = (int64_t) from - axis->taps;
+        }
+
+        axis->first[i] = (first > 0) ? (uint32_t) first : 0;
+
+        imagegram_resize_weigh(axis, i, center, scale);
     }
-
-    free(p);
 
     return 0;
 }
 
 
-/* the address space is what bounds the memory */
+/* at the edges less is added up, so that all is divided by what was */
 
-static int
-imagegram_resize_limits(void)
+static void
+imagegram_resize_weigh(imagegram_resize_axis_t *axis, uint32_t i,
+    double center, double scale)
 {
-    return (SetMagickResourceLimit(ThreadResource, 1)
-            && SetMagickResourceLimit(DiskResource, 0)
-            && SetMagickResourceLimit(MapResource, 0)) ? 0 : -1;
+    float     *weights;
+    double     sum, w;
+    uint32_t   k;
+
+    weights = axis->weights + (size_t) i * axis->taps;
+    sum = 0;
+
+    for (k = 0; k < axis->taps; k++) {
+        w = imagegram_resize_lanczos((axis->first[i] + k - center) / scale);
+
+        weights[k] = (float) w;
+        sum += w;
+    }
+
+    for (k = 0; k < axis->taps; k++) {
+        weights[k] = (float) (weights[k] / sum);
+    }
 }
 
 
-static imagegram_reason_e
-imagegram_resize_reason(MagickWand *wand)
+static double
+imagegram_resize_lanczos(double x)
 {
-    switch (MagickGetExceptionType(wand)) {
+    x = fabs(x) * M_PI;
 
-    case ResourceLimitError:
-    case ResourceLimitFatalError:
-    case CacheError:
-        return IMAGEGRAM_MEMORY;
+    if (x < 1e-6) {
+        return 1;
+    }
 
-    default:
-        return IMAGEGRAM_INTERNAL;
+    if (x >= IMAGEGRAM_LOBES * M_PI) {
+        return 0;
+    }
+
+    return IMAGEGRAM_LOBES * sin(x) * sin(x / IMAGEGRAM_LOBES) / (x * x);
+}
+
+
+/* the sums of the next row out; what is left of four rows weighs nothing */
+
+static void
+imagegram_resize_down(imagegram_resize_t *r)
+{
+    size_t                n;
+    float                 w[IMAGEGRAM_ROWS];
+    uint32_t              i, k, taps, first;
+    const float          *weights;
+    const unsigned char  *rows[IMAGEGRAM_ROWS];
+
+    n = (size_t) r->width * 3;
+    taps = r->down.taps;
+    first = r->down.first[r->out];
+    weights = r->down.weights + (size_t) r->out * taps;
+
+    memset(r->sums, 0, n * sizeof(float));
+
+    for (i = 0; i < taps; i += IMAGEGRAM_ROWS) {
+
+        for (k = 0; k < IMAGEGRAM_ROWS; k++) {
+            w[k] = (i + k < taps) ? weights[i + k] : 0;
+            rows[k] = r->rows + n * ((first + i + k) % taps);
+        }
+
+        imagegram_resize_sum(r->sums, rows, w, n);
+    }
+}
+
+
+IMAGEGRAM_VECTOR
+static void
+imagegram_resize_sum(float *restrict sums, const unsigned char **rows,
+    const float *weights, size_t n)
+{
+    size_t                i;
+    const float           w0 = weights[0], w1 = weights[1];
+    const float           w2 = weights[2], w3 = weights[3];
+    const unsigned char  *a = rows[0], *b = rows[1], *c = rows[2];
+    const unsigned char  *d = rows[3];
+
+    for (i = 0; i < n; i++) {
+        sums[i] += w0 * a[i] + w1 * b[i] + w2 * c[i] + w3 * d[i];
     }
 }
 
 
 static void
-imagegram_resize_fatal(const ExceptionType severity, const char *reason,
-    const char *description)
+imagegram_resize_across(imagegram_resize_t *r)
 {
-    (void) severity;
-    (void) reason;
-    (void) description;
+    uint32_t                   i, k, y;
+    const float               *weights, *p;
+    unsigned char             *dst;
+    imagegram_resize_pixel_t   sum, pixel;
 
-    longjmp(imagegram_resize_jump, 1);
+    y = r->upwards ? r->dst_height - 1 - r->out : r->out;
+    dst = r->dst + (size_t) y * r->dst_width * 3;
+    weights = r->across.weights;
+
+    for (i = 0; i < r->dst_width; i++, dst += 3) {
+        p = r->sums + (size_t) r->across.first[i] * 3;
+        sum = (imagegram_resize_pixel_t) { 0, 0, 0, 0 };
+
+        for (k = 0; k < r->across.taps; k++, p += 3) {
+            memcpy(&pixel, p, sizeof(pixel));
+            sum += pixel * *weights++;
+        }
+
+        dst[0] = imagegram_resize_sample(sum[0]);
+        dst[1] = imagegram_resize_sample(sum[1]);
+        dst[2] = imagegram_resize_sample(sum[2]);
+    }
+}
+
+
+static unsigned char
+imagegram_resize_sample(float value)
+{
+    value += 0.5f;
+
+    return (value < 0) ? 0 : (value > 255) ? 255 : (unsigned char) value;
 }
