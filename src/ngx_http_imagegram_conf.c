@@ -117,7 +117,7 @@ ngx_http_imagegram_conf_merge(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_off_value(conf->max_image_size, prev->max_image_size,
                              100 * 1024 * 1024);
     ngx_conf_merge_off_value(conf->max_image_pixels, prev->max_image_pixels,
-                             50 * 1024 * 1024);
+                             250 * 1024 * 1024);
     ngx_conf_merge_uint_value(conf->image_fit, prev->image_fit,
                               IMAGEGRAM_FIT_COVER);
     ngx_conf_merge_value(conf->image_quality, prev->image_quality, 82);

@@ -18,19 +18,22 @@
 #include "../parse/imagegram_bytes.h"
 #include "../parse/imagegram_header.h"
 #include "imagegram_decode.h"
+#include "imagegram_jpeg_blocks.h"
 #include "imagegram_jpeg_meta.h"
 
 
 /* of a file in several scans, such as a progressive one */
-#define IMAGEGRAM_JPEG_SCANS         32
-#define IMAGEGRAM_JPEG_SCAN_PIXELS   1500000000
-#define IMAGEGRAM_JPEG_COEFFICIENTS  (448 * 1024 * 1024)    /* bytes */
+#define IMAGEGRAM_JPEG_SCANS    32
+#define IMAGEGRAM_JPEG_WORK     100000000   /* blocks of all scans */
+#define IMAGEGRAM_JPEG_BLOCKS   (192 * 1024 * 1024)     /* bytes for them */
 
 /* some cameras pad the end of the pixels */
-#define IMAGEGRAM_JPEG_PADDING       64     /* bytes */
+#define IMAGEGRAM_JPEG_PADDING  64          /* bytes */
 
 
 typedef struct {
+    imagegram_jpeg_blocks_t        blocks;  /* must be the first */
+
     struct jpeg_decompress_struct  cinfo;
     struct jpeg_error_mgr          errors;
     struct jpeg_source_mgr         src;
@@ -41,6 +44,8 @@ typedef struct {
     imagegram_picture_t           *picture;
     imagegram_jpeg_meta_t          meta;
     unsigned char                 *row;
+    int                            scan;    /* the number of this one */
+    uint64_t                       work;    /* blocks of scans up to it */
     imagegram_reason_e             reason;  /* why it jumped */
 } imagegram_jpeg_t;
 
@@ -82,6 +87,7 @@ imagegram_jpeg_decode(imagegram_input_t *in, imagegram_picture_t *p)
     rc = imagegram_jpeg_run(jpeg);
 
     jpeg_destroy_decompress(&jpeg->cinfo);
+    imagegram_jpeg_blocks_free(&jpeg->blocks);
     imagegram_jpeg_meta_free(&jpeg->meta);
     free(jpeg->row);
     free(jpeg);
@@ -111,8 +117,6 @@ imagegram_jpeg_run(imagegram_jpeg_t *jpeg)
     }
 
     jpeg_create_decompress(cinfo);
-
-    cinfo->mem->max_memory_to_use = IMAGEGRAM_JPEG_COEFFICIENTS;
 
     jpeg->progress.progress_monitor = imagegram_jpeg_progress;
     cinfo->progress = &jpeg->progress;
@@ -149,10 +153,7 @@ imagegram_jpeg_run(imagegram_jpeg_t *jpeg)
 static imagegram_reason_e
 imagegram_jpeg_limits(imagegram_jpeg_t *jpeg)
 {
-    int                             i;
-    uint64_t                        blocks, wide, high;
     imagegram_reason_e              rc;
-    jpeg_component_info            *c;
     struct jpeg_decompress_struct  *cinfo;
 
     cinfo = &jpeg->cinfo;
@@ -170,30 +171,14 @@ imagegram_jpeg_limits(imagegram_jpeg_t *jpeg)
         return IMAGEGRAM_DECODE;
     }
 
-    if (!jpeg_has_multiple_scans(cinfo)) {
-        return IMAGEGRAM_OK;
-    }
-
-    /* all coefficients will be held, padded to whole MCUs */
-
-    blocks = 0;
-
-    for (i = 0; i < cinfo->num_components; i++) {
-        c = &cinfo->comp_info[i];
-
-        wide = c->width_in_blocks + (unsigned) c->h_samp_factor - 1;
-        high = c->height_in_blocks + (unsigned) c->v_samp_factor - 1;
-        blocks += wide * high;
-    }
-
-    return (blocks > IMAGEGRAM_JPEG_COEFFICIENTS / sizeof(JBLOCK))
-           ? IMAGEGRAM_COMPLEXITY : IMAGEGRAM_OK;
+    return IMAGEGRAM_OK;
 }
 
 
 static imagegram_reason_e
 imagegram_jpeg_begin(imagegram_jpeg_t *jpeg)
 {
+    imagegram_view_t                view;
     imagegram_source_t              s;
     imagegram_reason_e              rc;
     struct jpeg_decompress_struct  *cinfo;
@@ -204,10 +189,11 @@ imagegram_jpeg_begin(imagegram_jpeg_t *jpeg)
 
     s.orientation = jpeg->meta.orientation;
 
+    imagegram_picture_view(jpeg->picture, cinfo->image_width,
+                           cinfo->image_height, s.orientation, &view);
+
     cinfo->scale_denom = 8;
-    cinfo->scale_num = imagegram_picture_eighths(jpeg->picture,
-                           cinfo->image_width, cinfo->image_height,
-                           s.orientation);
+    cinfo->scale_num = (view.across > view.down) ? view.across : view.down;
     cinfo->dct_method = JDCT_ISLOW;
 
     switch (cinfo->num_components) {
@@ -231,6 +217,9 @@ imagegram_jpeg_begin(imagegram_jpeg_t *jpeg)
     if (imagegram_jpeg_meta_icc(&jpeg->meta, &s.icc, &s.icc_len) != 0) {
         return IMAGEGRAM_MEMORY;
     }
+
+    imagegram_jpeg_blocks_use(&jpeg->blocks, cinfo, &view,
+                              IMAGEGRAM_JPEG_BLOCKS);
 
     (void) jpeg_start_decompress(cinfo);
 
@@ -389,25 +378,34 @@ imagegram_jpeg_skip(j_decompress_ptr cinfo, long n)
 }
 
 
-/* called for each piece of work, so also for each of a million scans */
+/* called for each piece of work, so also in each of a million scans */
 
 static void
 imagegram_jpeg_progress(j_common_ptr common)
 {
-    int                scans;
-    uint64_t           pixels;
-    j_decompress_ptr   cinfo;
+    int                         i;
+    j_decompress_ptr            cinfo;
+    imagegram_jpeg_t           *jpeg;
+    const jpeg_component_info  *c;
 
     cinfo = (j_decompress_ptr) common;
+    jpeg = common->client_data;
 
-    scans = cinfo->input_scan_number;
-    pixels = (uint64_t) cinfo->image_width * cinfo->image_height;
+    if (cinfo->input_scan_number == jpeg->scan) {
+        return;
+    }
 
-    if (scans > IMAGEGRAM_JPEG_SCANS
-        || (scans > 1
-            && pixels * (unsigned) scans > IMAGEGRAM_JPEG_SCAN_PIXELS))
+    jpeg->scan = cinfo->input_scan_number;
+
+    for (i = 0; i < cinfo->comps_in_scan; i++) {
+        c = cinfo->cur_comp_info[i];
+        jpeg->work += (uint64_t) c->width_in_blocks * c->height_in_blocks;
+    }
+
+    if (jpeg->scan > IMAGEGRAM_JPEG_SCANS
+        || (jpeg->scan > 1 && jpeg->work > IMAGEGRAM_JPEG_WORK))
     {
-        imagegram_jpeg_fail(common->client_data, IMAGEGRAM_COMPLEXITY);
+        imagegram_jpeg_fail(jpeg, IMAGEGRAM_COMPLEXITY);
     }
 }
 

@@ -79,7 +79,7 @@ static const char  imagegram_main_usage[] =
     "  --fit F          cover, contain or stretch (cover)\n"
     "  --quality N      1 to 100 (82)\n"
     "  --max-size N     bytes of the image (100m)\n"
-    "  --max-pixels N   of the image (50m)\n"
+    "  --max-pixels N   of the image (250m)\n"
     "  --memory N       bytes to work in (1g)\n"
     "  --timeout T      seconds, or as in 500ms (20s)\n"
     "  -w               started by an nginx worker: jobs come over fd 3\n"
@@ -200,7 +200,7 @@ imagegram_main_options(int argc, char **argv, imagegram_job_t *job)
     job->kind = IMAGEGRAM_BODY_IMAGE;
     job->memory = 1ULL << 30;
     job->max_image_size = 100ULL << 20;
-    job->max_image_pixels = 50ULL << 20;
+    job->max_image_pixels = 250ULL << 20;
     job->timeout = 20000;
     job->width = 600;
     job->height = 600;

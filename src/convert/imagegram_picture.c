@@ -24,6 +24,7 @@
 
 static void imagegram_picture_frame(imagegram_picture_t *p, uint32_t *width,
     uint32_t *height, unsigned orientation);
+static unsigned imagegram_picture_eighths(uint32_t side, uint32_t target);
 static imagegram_reason_e imagegram_picture_alloc(imagegram_picture_t *p);
 static void imagegram_picture_shrink(imagegram_picture_t *p);
 static uint32_t imagegram_picture_boxes(uint32_t side, uint32_t target,
@@ -49,23 +50,19 @@ imagegram_picture_init(imagegram_picture_t *p, const imagegram_job_t *job)
 }
 
 
-unsigned
-imagegram_picture_eighths(imagegram_picture_t *p, uint32_t width,
-    uint32_t height, unsigned orientation)
+void
+imagegram_picture_view(imagegram_picture_t *p, uint32_t width,
+    uint32_t height, unsigned orientation, imagegram_view_t *view)
 {
-    unsigned  n;
+    view->width = width;
+    view->height = height;
 
-    imagegram_picture_frame(p, &width, &height, orientation);
+    imagegram_picture_frame(p, &view->width, &view->height, orientation);
 
-    for (n = 1; n < 8; n *= 2) {
-        if ((uint64_t) width * n >= (uint64_t) 12 * p->target_width
-            && (uint64_t) height * n >= (uint64_t) 12 * p->target_height)
-        {
-            break;
-        }
-    }
-
-    return n;
+    view->x = (width - view->width) / 2;
+    view->y = (height - view->height) / 2;
+    view->across = imagegram_picture_eighths(view->width, p->target_width);
+    view->down = imagegram_picture_eighths(view->height, p->target_height);
 }
 
 
@@ -273,6 +270,23 @@ imagegram_picture_frame(imagegram_picture_t *p, uint32_t *width,
             *height = imagegram_picture_part(*width, h, w);
         }
     }
+}
+
+
+/* of a side, for 1.5 times the target */
+
+static unsigned
+imagegram_picture_eighths(uint32_t side, uint32_t target)
+{
+    unsigned  n;
+
+    for (n = 1; n < 8; n *= 2) {
+        if ((uint64_t) side * n >= (uint64_t) 12 * target) {
+            break;
+        }
+    }
+
+    return n;
 }
 
 

@@ -40,6 +40,17 @@ typedef struct {
 } imagegram_source_t;
 
 
+/* the part of an image that will be seen, and how small it may be decoded */
+typedef struct {
+    uint32_t                x;          /* pixels */
+    uint32_t                y;
+    uint32_t                width;
+    uint32_t                height;
+    unsigned                across;     /* eighths: 1, 2, 4 or 8 suffice */
+    unsigned                down;
+} imagegram_view_t;
+
+
 typedef struct {
     const imagegram_job_t  *job;        /* the caller's */
 
@@ -75,11 +86,11 @@ void imagegram_picture_init(imagegram_picture_t *p,
     const imagegram_job_t *job);
 
 /*
- * A decoder that can shrink by itself asks with its full size: so many
- * eighths (1, 2, 4, 8) suffice.
+ * What a decoder that can shrink by itself needs not decode: it asks with its
+ * full size.
  */
-unsigned imagegram_picture_eighths(imagegram_picture_t *p, uint32_t width,
-    uint32_t height, unsigned orientation);
+void imagegram_picture_view(imagegram_picture_t *p, uint32_t width,
+    uint32_t height, unsigned orientation, imagegram_view_t *view);
 
 /* Gives OK or MEMORY. */
 imagegram_reason_e imagegram_picture_begin(imagegram_picture_t *p,

@@ -11,8 +11,8 @@ use Compress::Zlib ();
 use Imagegram::Image ();
 
 use constant {
-    WIDTH  => 10_000,
-    HEIGHT => 5_000,
+    WIDTH  => 16_000,
+    HEIGHT => 16_000,
 };
 
 # Adam7: first column and row, and the steps, of each pass
