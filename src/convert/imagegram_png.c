@@ -1,258 +1,335 @@
 
 /*
- * PNG by libspng, row by row; of an interlaced one, the pixels of each pass
- * go where they belong, so that no full picture is held either.
+ * PNG, row by row: its chunks, and what they say about the pixels.
  *
- * libspng is given only the chunks that matter for the pixels: text is never
- * inflated, and a million chunks of it cost no memory.
+ * A reader of our own, like that of BMP: only the chunks that matter for the
+ * pixels are read.  Text is never inflated, and a million chunks of it cost no
+ * memory.  Of an interlaced one the pixels of each pass go where they belong,
+ * so that no full picture is held either.
  */
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <spng.h>
 
 #include "../parse/imagegram_bytes.h"
 #include "../parse/imagegram_exif.h"
 #include "../parse/imagegram_header.h"
-#include "imagegram_decode.h"
+#include "imagegram_png.h"
 
 
-#define IMAGEGRAM_PNG_SIGNATURE   8
-#define IMAGEGRAM_PNG_FRAME       12        /* length, type, CRC of a chunk */
-#define IMAGEGRAM_PNG_ANCILLARY   100       /* chunks */
-
-#define IMAGEGRAM_PNG_GAMMA_SRGB  45455     /* 1/2.2, as in gAMA */
-
-
-typedef struct {
-    imagegram_input_t    *in;
-    imagegram_picture_t  *picture;
-    spng_ctx             *spng;
-
-    uint64_t              left;         /* of the chunk that is passed on */
-    unsigned char         head[8];      /* its length and type, */
-    unsigned              head_len;     /* as far as not passed on yet */
-    unsigned              ancillary;    /* chunks seen */
-    int                   complex;      /* too many */
-
-    struct spng_ihdr      ihdr;
-    imagegram_source_t    source;
-    int                   format;       /* SPNG_FMT_... */
-    size_t                row_len;
-    unsigned char        *row;          /* as libspng gives it, */
-    unsigned char        *samples;      /* and on white */
-    unsigned char        *gamma;        /* 8 or 16 to 8 bits; NULL: none */
-} imagegram_png_t;
+#define IMAGEGRAM_PNG_IHDR       33         /* with the signature and its sum */
+#define IMAGEGRAM_PNG_ANCILLARY  100        /* chunks */
+#define IMAGEGRAM_PNG_EXIF       65536      /* bytes; JPEG allows no more */
+#define IMAGEGRAM_PNG_NAME       80         /* of a profile, with its ends */
 
 
+typedef imagegram_reason_e (*imagegram_png_chunk_pt)(imagegram_png_t *png);
+
+
+static imagegram_reason_e imagegram_png_run(imagegram_png_t *png);
+static imagegram_reason_e imagegram_png_header(imagegram_png_t *png);
+static imagegram_reason_e imagegram_png_before(imagegram_png_t *png);
+static imagegram_reason_e imagegram_png_after(imagegram_png_t *png);
+static imagegram_reason_e imagegram_png_other(imagegram_png_t *png);
 static imagegram_reason_e imagegram_png_begin(imagegram_png_t *png);
-static imagegram_reason_e imagegram_png_source(imagegram_png_t *png);
-static imagegram_reason_e imagegram_png_gamma(imagegram_png_t *png);
-static imagegram_reason_e imagegram_png_rows(imagegram_png_t *png);
-static const unsigned char *imagegram_png_flatten(imagegram_png_t *png,
-    size_t n);
-static void imagegram_png_flatten_16(imagegram_png_t *png, size_t n);
-static int imagegram_png_read(spng_ctx *spng, void *data, void *dst,
-    size_t len);
-static int imagegram_png_chunk(imagegram_png_t *png);
-static int imagegram_png_is(const unsigned char *type, const char *types);
-static imagegram_reason_e imagegram_png_error(imagegram_png_t *png, int rc);
+static imagegram_reason_e imagegram_png_plte(imagegram_png_t *png);
+static imagegram_reason_e imagegram_png_trns(imagegram_png_t *png);
+static imagegram_reason_e imagegram_png_gama(imagegram_png_t *png);
+static imagegram_reason_e imagegram_png_srgb(imagegram_png_t *png);
+static imagegram_reason_e imagegram_png_iccp(imagegram_png_t *png);
+static imagegram_reason_e imagegram_png_exif(imagegram_png_t *png);
+
+
+/* each is read once; one that is broken is taken for absent */
+
+static const struct {
+    char                    type[5];
+    imagegram_png_chunk_pt  read;
+} imagegram_png_chunks[] = {
+    { "PLTE", imagegram_png_plte },
+    { "tRNS", imagegram_png_trns },
+    { "gAMA", imagegram_png_gama },
+    { "sRGB", imagegram_png_srgb },
+    { "iCCP", imagegram_png_iccp },
+    { "eXIf", imagegram_png_exif },
+    { "", NULL }
+};
 
 
 imagegram_reason_e
 imagegram_png_decode(imagegram_input_t *in, imagegram_picture_t *p)
 {
-    imagegram_png_t     png;
-    imagegram_reason_e  rc;
+    imagegram_png_t     *png;
+    imagegram_reason_e   rc;
 
-    memset(&png, 0, sizeof(imagegram_png_t));
-
-    png.in = in;
-    png.picture = p;
-    png.left = IMAGEGRAM_PNG_SIGNATURE;
-
-    /* each chunk's CRC is checked: a second sum over the same gains nothing */
-
-    png.spng = spng_ctx_new(SPNG_CTX_IGNORE_ADLER32);
-    if (png.spng == NULL) {
+    png = calloc(1, sizeof(imagegram_png_t));
+    if (png == NULL) {
         return IMAGEGRAM_MEMORY;
     }
 
-    rc = imagegram_png_begin(&png);
+    png->in = in;
+    png->picture = p;
+    png->source.orientation = 1;
 
-    if (rc == IMAGEGRAM_OK) {
-        rc = imagegram_png_rows(&png);
+    rc = imagegram_png_run(png);
+
+    if (rc == IMAGEGRAM_DECODE && in->failed) {
+        rc = IMAGEGRAM_INTERNAL;
     }
 
-    spng_ctx_free(png.spng);
-    free(png.row);
-    free(png.samples);
-    free(png.gamma);
+    free(png->icc);
+    free(png->inflate);
+    free(png->row);
+    free(png->above);
+    free(png->unpacked);
+    free(png->out);
+    free(png->curve);
+    free(png);
 
     return (rc == IMAGEGRAM_OK) ? imagegram_picture_end(p) : rc;
 }
 
 
 static imagegram_reason_e
-imagegram_png_begin(imagegram_png_t *png)
+imagegram_png_run(imagegram_png_t *png)
 {
-    int                 rc;
-    size_t              size;
-    imagegram_reason_e  reason;
+    imagegram_reason_e  rc;
 
-    rc = spng_set_png_stream(png->spng, imagegram_png_read, png);
+    rc = imagegram_png_header(png);
 
-    if (rc == 0) {
-        rc = spng_set_chunk_limits(png->spng, IMAGEGRAM_ICC_MAX,
-                                   IMAGEGRAM_ICC_MAX);
+    if (rc == IMAGEGRAM_OK) {
+        rc = imagegram_png_before(png);
     }
 
-    if (rc == 0) {
-        rc = spng_get_ihdr(png->spng, &png->ihdr);
+    if (rc == IMAGEGRAM_OK) {
+        rc = imagegram_png_begin(png);
     }
 
-    if (rc != 0) {
-        return imagegram_png_error(png, rc);
+    if (rc == IMAGEGRAM_OK) {
+        rc = imagegram_png_rows(png);
     }
 
-    reason = imagegram_header_limits(png->ihdr.width, png->ihdr.height,
-                                     png->picture->job->max_image_pixels);
-    if (reason != IMAGEGRAM_OK) {
-        return reason;
+    return (rc == IMAGEGRAM_OK) ? imagegram_png_after(png) : rc;
+}
+
+
+/* signature and IHDR, which is the first chunk */
+
+static imagegram_reason_e
+imagegram_png_header(imagegram_png_t *png)
+{
+    unsigned char        head[IMAGEGRAM_PNG_IHDR];
+    imagegram_header_t   h;
+    imagegram_reason_e   rc;
+
+    static const unsigned char  samples[] = { 1, 0, 3, 1, 2, 0, 4 };
+
+    if (imagegram_input_read(png->in, head, 8) != 0
+        || imagegram_png_head(png) != IMAGEGRAM_OK
+        || imagegram_png_read(png, head + 16, 13) != IMAGEGRAM_OK
+        || imagegram_png_tail(png) != IMAGEGRAM_OK)
+    {
+        return IMAGEGRAM_DECODE;
     }
 
-    reason = imagegram_png_source(png);
-    if (reason != IMAGEGRAM_OK) {
-        return reason;
+    memcpy(head + 8, png->chunk, sizeof(png->chunk));
+
+    rc = imagegram_header_check(&h, head, sizeof(head),
+                                png->picture->job->max_image_pixels);
+    if (rc != IMAGEGRAM_OK) {
+        return rc;
     }
 
-    rc = spng_decode_image(png->spng, NULL, 0, png->format,
-                           SPNG_DECODE_PROGRESSIVE | SPNG_DECODE_TRNS);
-    if (rc != 0) {
-        return imagegram_png_error(png, rc);
-    }
-
-    rc = spng_decoded_image_size(png->spng, png->format, &size);
-    if (rc != 0) {
-        return imagegram_png_error(png, rc);
-    }
-
-    png->row_len = size / png->ihdr.height;
-
-    png->row = malloc(png->row_len);
-    png->samples = malloc((size_t) png->ihdr.width * 3);
-
-    if (png->row == NULL || png->samples == NULL) {
-        return IMAGEGRAM_MEMORY;
-    }
+    png->width = h.width;
+    png->height = h.height;
+    png->depth = head[24];
+    png->type = head[25];
+    png->interlaced = head[28];
+    png->samples = samples[png->type];
 
     return IMAGEGRAM_OK;
 }
 
 
-/* reads what stands before the pixels and chooses how to decode them */
+/* up to the first IDAT */
 
 static imagegram_reason_e
-imagegram_png_source(imagegram_png_t *png)
+imagegram_png_before(imagegram_png_t *png)
 {
-    int                  rc, gray, opaque;
-    struct spng_exif     exif;
-    struct spng_iccp     icc;
-    struct spng_trns     trns;
+    unsigned            i;
+    imagegram_reason_e  rc;
+
+    for ( ;; ) {
+
+        rc = imagegram_png_head(png);
+        if (rc != IMAGEGRAM_OK || imagegram_png_is(png, "IDAT")) {
+            return rc;
+        }
+
+        for (i = 0; imagegram_png_chunks[i].read != NULL; i++) {
+            if (imagegram_png_is(png, imagegram_png_chunks[i].type)) {
+                break;
+            }
+        }
+
+        if (imagegram_png_chunks[i].read == NULL || (png->has & 1u << i)) {
+            rc = imagegram_png_other(png);
+
+        } else {
+            png->has |= 1u << i;
+            rc = imagegram_png_chunks[i].read(png);
+
+            if (rc == IMAGEGRAM_OK) {
+                rc = imagegram_png_tail(png);
+            }
+        }
+
+        if (rc != IMAGEGRAM_OK) {
+            return rc;
+        }
+    }
+}
+
+
+/* up to IEND: a file without its end was cut off */
+
+static imagegram_reason_e
+imagegram_png_after(imagegram_png_t *png)
+{
+    imagegram_reason_e  rc;
+
+    rc = imagegram_png_tail(png);
+
+    while (rc == IMAGEGRAM_OK) {
+
+        rc = imagegram_png_head(png);
+        if (rc != IMAGEGRAM_OK) {
+            break;
+        }
+
+        if (imagegram_png_is(png, "IEND")) {
+            return imagegram_png_tail(png);
+        }
+
+        /* some writers leave an empty IDAT, or a part of the checksum */
+
+        rc = imagegram_png_is(png, "IDAT") ? imagegram_png_tail(png)
+                                           : imagegram_png_other(png);
+    }
+
+    return rc;
+}
+
+
+/* what does not matter, unless it is critical */
+
+static imagegram_reason_e
+imagegram_png_other(imagegram_png_t *png)
+{
+    if (!(png->chunk[4] & 0x20)) {
+        return IMAGEGRAM_DECODE;
+    }
+
+    /* the frames of an animation are many */
+
+    if (!imagegram_png_is(png, "fcTL") && !imagegram_png_is(png, "fdAT")
+        && ++png->ancillary > IMAGEGRAM_PNG_ANCILLARY)
+    {
+        return IMAGEGRAM_COMPLEXITY;
+    }
+
+    return imagegram_png_skip(png);
+}
+
+
+static imagegram_reason_e
+imagegram_png_begin(imagegram_png_t *png)
+{
     imagegram_source_t  *s;
-    imagegram_reason_e   reason;
+
+    if (png->type == IMAGEGRAM_PNG_PALETTE && png->colors == 0) {
+        return IMAGEGRAM_DECODE;
+    }
 
     s = &png->source;
 
-    rc = spng_get_trns(png->spng, &trns);
-    if (rc != 0 && rc != SPNG_ECHUNKAVAIL) {
-        return imagegram_png_error(png, rc);
-    }
-
-    gray = !(png->ihdr.color_type & SPNG_COLOR_TYPE_TRUECOLOR);
-    opaque = (rc == SPNG_ECHUNKAVAIL
-              && !(png->ihdr.color_type & SPNG_COLOR_TYPE_GRAYSCALE_ALPHA));
-
-    s->width = png->ihdr.width;
-    s->height = png->ihdr.height;
-    s->orientation = 1;
-    s->samples = gray ? IMAGEGRAM_SAMPLES_GRAY : IMAGEGRAM_SAMPLES_RGB;
-
-    if (png->ihdr.interlace_method != SPNG_INTERLACE_NONE) {
-        s->order = IMAGEGRAM_ORDER_PASSES;
-    }
-
-    if (png->ihdr.bit_depth == 16) {
-        png->format = SPNG_FMT_RGBA16;
-
-    } else if (!opaque) {
-        png->format = SPNG_FMT_RGBA8;
-
-    } else {
-        png->format = gray ? SPNG_FMT_G8 : SPNG_FMT_RGB8;
-    }
-
-    if (spng_get_exif(png->spng, &exif) == 0) {
-        s->orientation = imagegram_exif_orientation(
-                             (unsigned char *) exif.data, exif.length);
-    }
-
-    if (spng_get_iccp(png->spng, &icc) == 0) {
-        s->icc = (unsigned char *) icc.profile;
-        s->icc_len = icc.profile_len;
-    }
-
-    reason = imagegram_png_gamma(png);
-    if (reason != IMAGEGRAM_OK) {
-        return reason;
-    }
+    s->width = png->width;
+    s->height = png->height;
+    s->samples = (png->type & IMAGEGRAM_PNG_RGB) ? IMAGEGRAM_SAMPLES_RGB
+                                                 : IMAGEGRAM_SAMPLES_GRAY;
+    s->order = png->interlaced ? IMAGEGRAM_ORDER_PASSES
+                               : IMAGEGRAM_ORDER_ROWS;
 
     return imagegram_picture_begin(png->picture, s);
 }
 
 
-/*
- * gAMA counts where neither a profile nor sRGB is given; 16 bits become 8 by
- * the same table.
- */
+/* in images that have none it is a hint for poor screens */
 
 static imagegram_reason_e
-imagegram_png_gamma(imagegram_png_t *png)
+imagegram_png_plte(imagegram_png_t *png)
 {
-    double    exponent;
-    uint8_t   intent;
-    uint32_t  gamma, i, n;
+    unsigned            i;
+    imagegram_reason_e  rc;
 
-    gamma = IMAGEGRAM_PNG_GAMMA_SRGB;
-
-    if (png->source.icc == NULL
-        && spng_get_srgb(png->spng, &intent) == SPNG_ECHUNKAVAIL)
-    {
-        (void) spng_get_gama_int(png->spng, &gamma);
-    }
-
-    exponent = (double) IMAGEGRAM_PNG_GAMMA_SRGB / (gamma ? gamma : 1);
-
-    if (exponent > 0.95 && exponent < 1.05) {
-        exponent = 1;
-    }
-
-    if (exponent == 1 && png->format != SPNG_FMT_RGBA16) {
+    if (png->type != IMAGEGRAM_PNG_PALETTE) {
         return IMAGEGRAM_OK;
     }
 
-    n = (png->format == SPNG_FMT_RGBA16) ? 65536 : 256;
-
-    png->gamma = malloc(n);
-    if (png->gamma == NULL) {
-        return IMAGEGRAM_MEMORY;
+    if (png->left % 3 != 0 || png->left > 3 * 256) {
+        return IMAGEGRAM_DECODE;
     }
 
-    for (i = 0; i < n; i++) {
-        png->gamma[i] = (unsigned char)
-                            (255 * pow((double) i / (n - 1), exponent) + 0.5);
+    png->colors = png->left / 3;
+
+    for (i = 0; i < png->colors; i++) {
+
+        rc = imagegram_png_read(png, png->palette + 4 * i, 3);
+        if (rc != IMAGEGRAM_OK) {
+            return rc;
+        }
+
+        png->palette[4 * i + 3] = 255;
+    }
+
+    return IMAGEGRAM_OK;
+}
+
+
+/* alpha of the palette, or one color that is transparent */
+
+static imagegram_reason_e
+imagegram_png_trns(imagegram_png_t *png)
+{
+    unsigned            i;
+    unsigned char       key[6];
+    imagegram_reason_e  rc;
+
+    if (png->type == IMAGEGRAM_PNG_PALETTE) {
+
+        rc = IMAGEGRAM_OK;
+
+        for (i = 0; rc == IMAGEGRAM_OK && i < png->colors && png->left; i++) {
+            rc = imagegram_png_read(png, png->palette + 4 * i + 3, 1);
+        }
+
+        return rc;
+    }
+
+    if ((png->type & IMAGEGRAM_PNG_ALPHA) || png->left != 2 * png->samples) {
+        return IMAGEGRAM_OK;
+    }
+
+    rc = imagegram_png_read(png, key, png->left);
+    if (rc != IMAGEGRAM_OK) {
+        return rc;
+    }
+
+    png->keyed = 1;
+
+    for (i = 0; i < png->samples; i++) {
+        png->key[i] = imagegram_get_be16(key + 2 * i)
+                      & ((1u << png->depth) - 1);
     }
 
     return IMAGEGRAM_OK;
@@ -260,241 +337,98 @@ imagegram_png_gamma(imagegram_png_t *png)
 
 
 static imagegram_reason_e
-imagegram_png_rows(imagegram_png_t *png)
+imagegram_png_gama(imagegram_png_t *png)
 {
-    int                   rc;
-    uint32_t              n, x, dx;
-    const unsigned char  *samples;
-    struct spng_row_info  info;
+    unsigned char       gamma[4];
+    imagegram_reason_e  rc;
 
-    static const unsigned char  start[] = { 0, 4, 0, 2, 0, 1, 0 };
-    static const unsigned char  delta[] = { 8, 8, 4, 4, 2, 2, 1 };
-
-    rc = 0;
-    x = 0;
-    dx = 1;
-
-    while (rc == 0) {
-
-        rc = spng_get_row_info(png->spng, &info);
-        if (rc != 0) {
-            break;
-        }
-
-        rc = spng_decode_scanline(png->spng, png->row, png->row_len);
-        if (rc != 0 && rc != SPNG_EOI) {
-            break;
-        }
-
-        if (png->source.order == IMAGEGRAM_ORDER_PASSES) {
-            x = start[info.pass];
-            dx = delta[info.pass];
-        }
-
-        n = (png->ihdr.width - x + dx - 1) / dx;
-
-        samples = imagegram_png_flatten(png, n);
-
-        if (png->source.order == IMAGEGRAM_ORDER_PASSES) {
-            imagegram_picture_pass(png->picture, info.row_num, x, dx, n,
-                                   samples);
-
-        } else {
-            imagegram_picture_row(png->picture, info.row_num, samples);
-        }
+    if (png->left != sizeof(gamma)) {
+        return IMAGEGRAM_OK;
     }
 
-    if (rc == SPNG_EOI) {
+    rc = imagegram_png_read(png, gamma, sizeof(gamma));
 
-        /* up to IEND: a file without its end was cut off */
-
-        rc = spng_decode_chunks(png->spng);
+    if (rc == IMAGEGRAM_OK) {
+        png->gamma = imagegram_get_be32(gamma);
     }
 
-    return (rc == 0) ? IMAGEGRAM_OK : imagegram_png_error(png, rc);
-}
-
-
-/* n pixels of png->row, as the picture wants them */
-
-static const unsigned char *
-imagegram_png_flatten(imagegram_png_t *png, size_t n)
-{
-    size_t          i, k, channels;
-    unsigned        alpha, value;
-    unsigned char  *row, *dst;
-
-    row = png->row;
-    channels = png->picture->color.channels;
-
-    if (png->format == SPNG_FMT_RGBA16) {
-        imagegram_png_flatten_16(png, n);
-        return png->samples;
-    }
-
-    if (png->format != SPNG_FMT_RGBA8) {
-        for (i = 0; png->gamma != NULL && i < n * channels; i++) {
-            row[i] = png->gamma[row[i]];
-        }
-
-        return row;
-    }
-
-    dst = png->samples;
-
-    for (i = 0; i < n; i++, row += 4) {
-        alpha = row[3];
-
-        for (k = 0; k < channels; k++) {
-            value = (png->gamma != NULL) ? png->gamma[row[k]] : row[k];
-
-            if (alpha != 255) {
-                value = (value * alpha + 255 * (255 - alpha) + 127) / 255;
-            }
-
-            *dst++ = (unsigned char) value;
-        }
-    }
-
-    return png->samples;
-}
-
-
-static void
-imagegram_png_flatten_16(imagegram_png_t *png, size_t n)
-{
-    size_t          i, k, channels;
-    uint16_t        pixel[4];
-    unsigned        alpha, value;
-    unsigned char  *row, *dst;
-
-    row = png->row;
-    dst = png->samples;
-    channels = png->picture->color.channels;
-
-    for (i = 0; i < n; i++, row += sizeof(pixel)) {
-        memcpy(pixel, row, sizeof(pixel));
-
-        alpha = pixel[3];
-
-        for (k = 0; k < channels; k++) {
-            value = png->gamma[pixel[k]];
-            *dst++ = (unsigned char) ((value * alpha + 255 * (65535 - alpha)
-                                       + 32767) / 65535);
-        }
-    }
-}
-
-
-/* what libspng reads from: the file without what does not matter */
-
-static int
-imagegram_png_read(spng_ctx *spng, void *data, void *dst, size_t len)
-{
-    size_t            n;
-    unsigned char    *p;
-    imagegram_png_t  *png;
-
-    (void) spng;
-
-    p = dst;
-    png = data;
-
-    while (len != 0) {
-
-        if (png->head_len == 0 && png->left == 0
-            && imagegram_png_chunk(png) != 0)
-        {
-            break;
-        }
-
-        if (png->head_len != 0) {
-            n = (len < png->head_len) ? len : png->head_len;
-
-            memcpy(p, png->head + sizeof(png->head) - png->head_len, n);
-            png->head_len -= (unsigned) n;
-
-        } else {
-            n = (len < png->left) ? len : (size_t) png->left;
-
-            if (imagegram_input_read(png->in, p, n) != 0) {
-                break;
-            }
-
-            png->left -= n;
-        }
-
-        p += n;
-        len -= n;
-    }
-
-    return (len == 0) ? 0 : SPNG_IO_EOF;
-}
-
-
-/* finds the next chunk that is to be passed on */
-
-static int
-imagegram_png_chunk(imagegram_png_t *png)
-{
-    unsigned char  *type;
-
-    for ( ;; ) {
-
-        if (imagegram_input_read(png->in, png->head, sizeof(png->head)) != 0) {
-            return -1;
-        }
-
-        png->left = (uint64_t) imagegram_get_be32(png->head)
-                    + IMAGEGRAM_PNG_FRAME - sizeof(png->head);
-        type = png->head + 4;
-
-        if (!(type[0] & 0x20)
-            || imagegram_png_is(type, "tRNSgAMAsRGBiCCPeXIf"))
-        {
-            png->head_len = sizeof(png->head);
-            return 0;
-        }
-
-        /* the frames of an animation are many, and skipped as they are */
-
-        if (!imagegram_png_is(type, "fcTLfdAT")
-            && ++png->ancillary > IMAGEGRAM_PNG_ANCILLARY)
-        {
-            png->complex = 1;
-            return -1;
-        }
-
-        if (imagegram_input_skip(png->in, png->left) != 0) {
-            return -1;
-        }
-    }
-}
-
-
-static int
-imagegram_png_is(const unsigned char *type, const char *types)
-{
-    for ( /* void */ ; *types != '\0'; types += 4) {
-        if (memcmp(type, types, 4) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
+    return rc;
 }
 
 
 static imagegram_reason_e
-imagegram_png_error(imagegram_png_t *png, int rc)
+imagegram_png_srgb(imagegram_png_t *png)
 {
-    if (png->in->failed) {
-        return IMAGEGRAM_INTERNAL;
+    png->srgb = 1;
+
+    return IMAGEGRAM_OK;
+}
+
+
+/* a name, zero, zero for the method, and the profile */
+
+static imagegram_reason_e
+imagegram_png_iccp(imagegram_png_t *png)
+{
+    size_t               n, name;
+    unsigned char       *data;
+    imagegram_reason_e   rc;
+
+    n = png->left;
+
+    if (n > IMAGEGRAM_ICC_MAX) {
+        return IMAGEGRAM_OK;
     }
 
-    if (png->complex || rc == SPNG_ECHUNK_LIMITS) {
-        return IMAGEGRAM_COMPLEXITY;
+    data = malloc(n + 1);
+    if (data == NULL) {
+        return IMAGEGRAM_MEMORY;
     }
 
-    return (rc == SPNG_EMEM) ? IMAGEGRAM_MEMORY : IMAGEGRAM_DECODE;
+    rc = imagegram_png_read(png, data, n);
+
+    data[n] = '\0';
+    name = strnlen((char *) data, IMAGEGRAM_PNG_NAME) + 2;
+
+    if (rc == IMAGEGRAM_OK && name < n && data[name - 1] == 0) {
+        rc = imagegram_png_inflate_all(&png->icc, &png->source.icc_len,
+                                       data + name, n - name,
+                                       IMAGEGRAM_ICC_MAX);
+
+        png->source.icc = png->icc;
+    }
+
+    free(data);
+
+    return rc;
+}
+
+
+static imagegram_reason_e
+imagegram_png_exif(imagegram_png_t *png)
+{
+    size_t               n;
+    unsigned char       *data;
+    imagegram_reason_e   rc;
+
+    n = png->left;
+
+    if (n > IMAGEGRAM_PNG_EXIF) {
+        return IMAGEGRAM_OK;
+    }
+
+    data = malloc(n + 1);
+    if (data == NULL) {
+        return IMAGEGRAM_MEMORY;
+    }
+
+    rc = imagegram_png_read(png, data, n);
+
+    if (rc == IMAGEGRAM_OK) {
+        png->source.orientation = imagegram_exif_orientation(data, n);
+    }
+
+    free(data);
+
+    return rc;
 }
