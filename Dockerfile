@@ -18,8 +18,7 @@ FROM debian:bookworm-slim
 
 RUN apt-get update \
     && apt-get install -y --no-install-recommends nginx libhiredis0.14 \
-        libjpeg62-turbo liblcms2-2 libisal2 libseccomp2 \
-        libuuid1 \
+        libjpeg62-turbo liblcms2-2 libisal2 libseccomp2 libuuid1 \
     && rm -rf /var/lib/apt/lists/* /etc/nginx/sites-enabled/default
 
 COPY --from=build /out /
