@@ -241,7 +241,7 @@ sub rle {
     return $bmp;
 }
 
-bomb('an RLE BMP of 120 million pixels', rle(12_000, 10_000));
+bomb('an RLE BMP of 263 million pixels', rle(16_000, 16_400));
 bomb('a BMP as wide as it gets',         rle(0x7fffffff, 1));
 
 my $start = time;

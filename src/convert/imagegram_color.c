@@ -6,13 +6,24 @@
  */
 
 #include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lcms2.h>
+#include <lcms2_plugin.h>
 
 #include "imagegram_color.h"
 
 
+/* bytes: the largest sensible table of CMYK needs 15 MB */
+#define IMAGEGRAM_COLOR_MEMORY  (24 * 1024 * 1024)
+
+
+static void *imagegram_color_malloc(cmsContext context, cmsUInt32Number n);
+static void imagegram_color_free(cmsContext context, void *p);
+static void *imagegram_color_realloc(cmsContext context, void *p,
+    cmsUInt32Number n);
 static int imagegram_color_format(imagegram_color_t *c, cmsHPROFILE profile,
     cmsUInt32Number *format);
 static int imagegram_color_is_srgb(cmsHPROFILE profile);
@@ -21,11 +32,27 @@ static void imagegram_color_cmyk(unsigned char *dst, const unsigned char *src,
 
 
 static cmsHPROFILE  imagegram_srgb;
+static size_t       imagegram_color_memory;     /* bytes it has allocated */
+
+
+static cmsPluginMemHandler  imagegram_color_plugin = {
+    { cmsPluginMagicNumber, 2000, cmsPluginMemHandlerSig, NULL },
+    imagegram_color_malloc,
+    imagegram_color_free,
+    imagegram_color_realloc,
+    NULL,
+    NULL,
+    NULL
+};
 
 
 int
 imagegram_color_init(void)
 {
+    if (!cmsPlugin(&imagegram_color_plugin)) {
+        return -1;
+    }
+
     imagegram_srgb = cmsCreate_sRGBProfile();
 
     return (imagegram_srgb == NULL) ? -1 : 0;
@@ -133,6 +160,56 @@ imagegram_color_close(imagegram_color_t *c)
         cmsDeleteTransform(c->transform);
         c->transform = NULL;
     }
+}
+
+
+/*
+ * A profile of a few bytes may announce a table of half a gigabyte, which is
+ * filled with zeros before its end is missed.  Such a one is taken for broken.
+ */
+
+static void *
+imagegram_color_malloc(cmsContext context, cmsUInt32Number n)
+{
+    return imagegram_color_realloc(context, NULL, n);
+}
+
+
+static void
+imagegram_color_free(cmsContext context, void *p)
+{
+    (void) context;
+
+    if (p != NULL) {
+        imagegram_color_memory -= malloc_usable_size(p);
+        free(p);
+    }
+}
+
+
+static void *
+imagegram_color_realloc(cmsContext context, void *p, cmsUInt32Number n)
+{
+    void    *new;
+    size_t   old;
+
+    (void) context;
+
+    old = (p != NULL) ? malloc_usable_size(p) : 0;
+
+    if (n > IMAGEGRAM_COLOR_MEMORY
+        || imagegram_color_memory - old > IMAGEGRAM_COLOR_MEMORY - n)
+    {
+        return NULL;
+    }
+
+    new = realloc(p, n);
+
+    if (new != NULL) {
+        imagegram_color_memory += malloc_usable_size(new) - old;
+    }
+
+    return new;
 }
 
 
