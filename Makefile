@@ -5,7 +5,8 @@
 # make bench        figures on the event loop, requests, memory
 # make bench-scale  figures on a feed of BENCH_POSTS=5000000 posts
 # make clients      tus clients for the tests, from npm
-# make fuzz         each parser under libFuzzer, FUZZ_SECONDS=60 each
+# make fuzz         each parser under libFuzzer, FUZZ_SECONDS=60 each, or less
+#                   where FUZZ_RUNS=... are done before; FUZZERS=... for some
 # make check        formatting and static analysis
 # make clean
 #
@@ -104,8 +105,10 @@ HEADERS =	$(wildcard src/parse/*.h)
 STRICT =	-g -Wall -Wextra -Werror -Isrc/parse
 
 UNITS =		$(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*.c))
-FUZZERS =	$(patsubst t/fuzz/%.c,build/fuzz/%,$(wildcard t/fuzz/*.c))
+FUZZERS =	$(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 FUZZ_SECONDS =	60
+FUZZ_RUNS =	-1
+FUZZ_CORPUS =	build/corpus
 
 .PHONY:		unit
 
@@ -134,16 +137,32 @@ build/fuzz/%:	t/fuzz/%.c $(PARSE) $(HEADERS)
 	clang $(STRICT) -O1 -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -o $@ $< $(PARSE) -lcjson
 
+# the formats of images, by the converter's own files
+
+IMAGE =		$(filter-out %/imagegram_child.c %/imagegram_form.c \
+			%/imagegram_hand.c %/imagegram_main.c \
+			%/imagegram_original.c %/imagegram_sandbox.c \
+			%/imagegram_server.c, $(wildcard src/convert/*.c))
+
+build/fuzz/bmp build/fuzz/jpeg build/fuzz/png: \
+build/fuzz/%:	t/fuzz/%.c t/fuzz/image.h $(IMAGE) $(PARSE) \
+		$(wildcard src/convert/*.h) $(HEADERS)
+	@mkdir -p $(@D)
+	clang $(STRICT) -O1 -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $< $(IMAGE) $(PARSE) \
+		-lisal -ljpeg -llcms2 -lm
+
 fuzz:
-	@script/install-packages check
-	@$(MAKE) -s $(FUZZERS)
-	@for name in $(notdir $(FUZZERS)); do \
-		corpus=build/corpus/$$name; \
+	@script/install-packages fuzz
+	@$(MAKE) -s $(addprefix build/fuzz/,$(FUZZERS))
+	@for name in $(FUZZERS); do \
+		corpus=$(FUZZ_CORPUS)/$$name; \
 		seeds=t/fuzz/seeds/$$name; \
 		dict=t/fuzz/$$name.dict; \
 		mkdir -p $$corpus; \
 		echo "$$name: $(FUZZ_SECONDS) s"; \
 		build/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) \
+			-runs=$(FUZZ_RUNS) \
 			-verbosity=0 -print_final_stats=1 \
 			-artifact_prefix=$$corpus- \
 			$$(test ! -f $$dict || echo -dict=$$dict) \
