@@ -172,6 +172,50 @@ for my $case (
 }
 
 
+# --- large, and converted in little memory
+
+# colours of noise, in progressive JPEG
+sub photo {
+    my ($width, $height) = @_;
+
+    my $noise = Imagegram::Image::noise(6 * $width);
+
+    return Imagegram::Image::filter("P6\n$width $height\n255\n" . join('',
+        map { substr $noise, 3 * ($_ * 7 % $width), 3 * $width }
+            1 .. $height), 'cjpeg', '-progressive', '-quality', 60);
+}
+
+# all at index 0
+sub zeros {
+    my ($width, $height, $depth) = @_;
+
+    my $size = int(($width * $depth + 31) / 32) * 4 * $height;
+
+    return Imagegram::Image::bmp_header($width, $height, $depth,
+        54 + 4 * 2 ** $depth, $size) . "\0" x (4 * 2 ** $depth + $size);
+}
+
+SKIP: {
+    skip 'AddressSanitizer needs memory of its own', 1 if $t->sanitized;
+
+    for my $case (
+        ['a PNG of 10,000 x 8,000, RGBA of 16 bits', '64m',
+            Imagegram::Image::blank_png(10_000, 8_000)],
+        ['one of 6000 x 5000, interlaced', '64m',
+            Imagegram::Image::blank_png(6000, 5000, interlaced => 1)],
+        ['a BMP of 10,000 x 10,000, 8 bits', '64m', zeros(10_000, 10_000, 8)],
+        ['a BMP of 16,000 x 16,000, 1 bit', '64m', zeros(16_000, 16_000, 1)],
+        ['a progressive JPEG of 6000 x 5000', '64m', photo(6000, 5000)],
+        ['one of 65,000 x 500', '64m', photo(65_000, 500)],
+    ) {
+        my ($what, $memory, $image) = @$case;
+        my @result = $t->convert($image, "--memory=$memory");
+
+        is("@result[0, 1]", '0 ', "$what: in $memory");
+    }
+}
+
+
 # --- small, and asking for much
 
 sub bomb {

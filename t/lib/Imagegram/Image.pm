@@ -131,16 +131,10 @@ sub png {
     my $depth = $options{depth} // 8;
     my $pixel = $options{pixel} // corner($width, $height);
 
-    # where each pass starts, and its steps
-    my @passes = $options{interlaced}
-        ? ([0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4],
-            [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2])
-        : [0, 0, 1, 1];
-
     my (%index, @palette);
     my $rows = '';
 
-    for my $pass (@passes) {
+    for my $pass (passes(%options)) {
         my ($left, $top, $across, $down) = @$pass;
 
         for (my $y = $top; $y < $height && $left < $width; $y += $down) {
@@ -183,6 +177,18 @@ sub png {
         map({ chunk(@$_) } @{ $options{chunks} // [] }, @chunks),
         chunk('IDAT', Compress::Zlib::compress($rows)),
         chunk('IEND', '');
+}
+
+
+# Where each pass starts, and its steps
+
+sub passes {
+    my (%options) = @_;
+
+    return $options{interlaced}
+        ? ([0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4],
+            [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2])
+        : [0, 0, 1, 1];
 }
 
 
@@ -256,19 +262,27 @@ sub big_png {
 
 
 # A PNG all white, of few bytes for its size: what takes long to convert.
+# options: interlaced.
 
 sub blank_png {
-    my ($width, $height) = @_;
+    my ($width, $height, %options) = @_;
 
     my $deflate = Compress::Zlib::deflateInit(-Level => 1);
-    my $row = "\0" . "\xff" x (8 * $width);
     my $data = '';
 
-    $data .= $deflate->deflate($row) for 1 .. $height;
+    for my $pass (passes(%options)) {
+        my ($x, $y, $dx, $dy) = @$pass;
+        my $row = "\0" . "\xff" x (8 * int(($width - $x + $dx - 1) / $dx));
+
+        $data .= $deflate->deflate($row)
+            for 1 .. int(($height - $y + $dy - 1) / $dy);
+    }
+
     $data .= $deflate->flush;
 
     return join '', "\x89PNG\r\n\x1a\n",
-        chunk('IHDR', pack 'NNC5', $width, $height, 16, 6, 0, 0, 0),
+        chunk('IHDR', pack 'NNC5', $width, $height, 16, 6, 0, 0,
+            $options{interlaced} ? 1 : 0),
         chunk('IDAT', $data), chunk('IEND', '');
 }
 
