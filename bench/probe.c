@@ -3,8 +3,10 @@
  * probe port rate connections name=file ...
  *
  * Sends the requests in the files, round robin, at a steady rate over a fixed
- * number of keep-alive connections to 127.0.0.1, until SIGTERM.  Then it
- * prints a line for each:
+ * number of keep-alive connections to 127.0.0.1, until SIGTERM.  What is to be
+ * sent more often than others has more files.  "__counter___" in one becomes a
+ * number of twelve digits, another one each time, from 0.  Then it prints a
+ * line for each request:
  *
  *   name  due  late  latency  status  worker
  *
@@ -43,16 +45,19 @@
 
 
 #define PROBE_CONNECTIONS_MAX  64
-#define PROBE_REQUESTS_MAX     16
+#define PROBE_REQUESTS_MAX     1024
 #define PROBE_SAMPLES_MAX      1000000
 #define PROBE_BUFFER           262144
 #define PROBE_PATIENCE         30000000000     /* ns for the last answers */
+#define PROBE_COUNTER          "__counter___"
 
 
 typedef struct {
     const char  *name;
     char        *data;
     size_t       len;
+    char        *counter;      /* in the data, or NULL */
+    long         sent;
 } probe_request_t;
 
 
@@ -214,23 +219,30 @@ main(int argc, char **argv)
 static void
 probe_load(probe_request_t *request, char *argument)
 {
-    char  *p;
-    FILE  *file;
+    char        *p;
+    FILE        *file;
+    static char  buffer[PROBE_BUFFER];
 
     p = strchr(argument, '=');
     file = p ? fopen(p + 1, "rb") : NULL;
-    request->data = malloc(PROBE_BUFFER);
 
-    if (file == NULL || request->data == NULL) {
+    if (file == NULL) {
         probe_fail(argument);
     }
 
     *p = '\0';
 
     request->name = argument;
-    request->len = fread(request->data, 1, PROBE_BUFFER, file);
+    request->len = fread(buffer, 1, PROBE_BUFFER - 1, file);
+    request->data = strndup(buffer, request->len);
 
     fclose(file);
+
+    if (request->data == NULL) {
+        probe_fail("no memory");
+    }
+
+    request->counter = strstr(request->data, PROBE_COUNTER);
 }
 
 
@@ -282,7 +294,14 @@ probe_schedule(void)
 static void
 probe_send(int fd, probe_connection_t *c, probe_request_t *r)
 {
+    char  digits[sizeof(PROBE_COUNTER)];
+
     c->len = 0;
+
+    if (r->counter) {
+        snprintf(digits, sizeof(digits), "%012ld", r->sent++);
+        memcpy(r->counter, digits, sizeof(digits) - 1);
+    }
 
     if (write(fd, r->data, r->len) != (ssize_t) r->len) {
         probe_fail("cannot send");

@@ -57,8 +57,19 @@ sub turn {
     my ($self, $server, $port, $code, @names) = @_;
 
     my $dir = $server->dir;
-    my @command = ($self->{program}, $port, RATE, CONNECTIONS,
+
+    return $self->send($server, $port, RATE, $code,
         map { "$_=$dir/$_.request" } @names);
+}
+
+
+# The same at any rate, with requests as the probe takes them.
+
+sub send {
+    my ($self, $server, $port, $rate, $code, @requests) = @_;
+
+    my $dir = $server->dir;
+    my @command = ($self->{program}, $port, $rate, CONNECTIONS, @requests);
 
     defined(my $pid = fork) or die "fork: $!\n";
 
