@@ -8,6 +8,7 @@ use warnings;
 
 use JSON::PP ();
 
+use Bench::Mixed ();
 use Bench::Requests ();
 use Bench::Scale ();
 use Imagegram qw(slurp);
@@ -45,6 +46,7 @@ sub document {
     my ($text, $results) = @_;
 
     my %tables = (
+        mixed    => \&Bench::Mixed::text,
         requests => \&Bench::Requests::text,
         scale    => \&Bench::Scale::text,
     );
