@@ -87,7 +87,6 @@ imagegram_jpeg_decode(imagegram_input_t *in, imagegram_picture_t *p)
     rc = imagegram_jpeg_run(jpeg);
 
     jpeg_destroy_decompress(&jpeg->cinfo);
-    imagegram_jpeg_blocks_free(&jpeg->blocks);
     imagegram_jpeg_meta_free(&jpeg->meta);
     free(jpeg->row);
     free(jpeg);

@@ -61,6 +61,9 @@ static void imagegram_jpeg_blocks_keep(jvirt_barray_ptr a,
     const imagegram_view_t *view);
 static uint64_t imagegram_jpeg_blocks_kept(jvirt_barray_ptr a);
 static void imagegram_jpeg_blocks_realize(j_common_ptr common);
+static void imagegram_jpeg_blocks_allocate(j_common_ptr common,
+    jvirt_barray_ptr a, int masks);
+static void *imagegram_jpeg_blocks_zeros(j_common_ptr common, size_t size);
 static JBLOCKARRAY imagegram_jpeg_blocks_access(j_common_ptr common,
     jvirt_barray_ptr a, JDIMENSION at, JDIMENSION height, boolean writable);
 static void imagegram_jpeg_blocks_load(jvirt_barray_ptr a, int refined);
@@ -90,24 +93,6 @@ imagegram_jpeg_blocks_use(imagegram_jpeg_blocks_t *b, j_decompress_ptr cinfo,
 }
 
 
-void
-imagegram_jpeg_blocks_free(imagegram_jpeg_blocks_t *b)
-{
-    unsigned          i;
-    jvirt_barray_ptr  a;
-
-    for (i = 0; i < b->n; i++) {
-        a = b->arrays[i];
-
-        free(a->values);
-        free(a->masks);
-        free(a->blocks);
-        free(a->lines);
-        free(a);
-    }
-}
-
-
 /* one for each component, in their order */
 
 static jvirt_barray_ptr
@@ -129,10 +114,8 @@ imagegram_jpeg_blocks_request(j_common_ptr common, int pool, boolean zero,
         imagegram_jpeg_blocks_fail(common, JERR_BAD_VIRTUAL_ACCESS);
     }
 
-    a = calloc(1, sizeof(struct jvirt_barray_control));
-    if (a == NULL) {
-        imagegram_jpeg_blocks_fail(common, JERR_OUT_OF_MEMORY);
-    }
+    a = imagegram_jpeg_blocks_zeros(common,
+                                    sizeof(struct jvirt_barray_control));
 
     a->columns = columns;
     a->rows = rows;
@@ -229,9 +212,8 @@ static void
 imagegram_jpeg_blocks_realize(j_common_ptr common)
 {
     int                       masks;
-    uint64_t                  all, size;
+    uint64_t                  size;
     unsigned                  i;
-    uint32_t                  y;
     jvirt_barray_ptr          a;
     imagegram_jpeg_blocks_t  *b;
 
@@ -255,25 +237,45 @@ imagegram_jpeg_blocks_realize(j_common_ptr common)
     }
 
     for (i = 0; i < b->n; i++) {
-        a = b->arrays[i];
-        all = (uint64_t) a->columns * a->rows;
-
-        a->values = calloc(imagegram_jpeg_blocks_kept(a),
-                           a->n * sizeof(JCOEF));
-        a->masks = masks ? calloc(all, sizeof(uint64_t)) : NULL;
-        a->blocks = calloc((size_t) a->columns * a->height, sizeof(JBLOCK));
-        a->lines = malloc(a->height * sizeof(JBLOCKROW));
-
-        if (a->values == NULL || (masks && a->masks == NULL)
-            || a->blocks == NULL || a->lines == NULL)
-        {
-            imagegram_jpeg_blocks_fail(common, JERR_OUT_OF_MEMORY);
-        }
-
-        for (y = 0; y < a->height; y++) {
-            a->lines[y] = a->blocks + (size_t) y * a->columns;
-        }
+        imagegram_jpeg_blocks_allocate(common, b->arrays[i], masks);
     }
+}
+
+
+static void
+imagegram_jpeg_blocks_allocate(j_common_ptr common, jvirt_barray_ptr a,
+    int masks)
+{
+    size_t    n;
+    uint32_t  y;
+
+    n = (size_t) imagegram_jpeg_blocks_kept(a) * a->n;
+    a->values = imagegram_jpeg_blocks_zeros(common, n * sizeof(JCOEF));
+
+    n = (size_t) a->columns * a->rows;
+
+    if (masks) {
+        a->masks = imagegram_jpeg_blocks_zeros(common, n * sizeof(uint64_t));
+    }
+
+    n = (size_t) a->columns * a->height;
+    a->blocks = imagegram_jpeg_blocks_zeros(common, n * sizeof(JBLOCK));
+    a->lines = imagegram_jpeg_blocks_zeros(common,
+                                           a->height * sizeof(JBLOCKROW));
+
+    for (y = 0; y < a->height; y++) {
+        a->lines[y] = a->blocks + (size_t) y * a->columns;
+    }
+}
+
+
+/* size bytes, which live as long as the image */
+
+static void *
+imagegram_jpeg_blocks_zeros(j_common_ptr common, size_t size)
+{
+    return memset(common->mem->alloc_large(common, JPOOL_IMAGE, size), 0,
+                  size);
 }
 
 

@@ -25,20 +25,15 @@ typedef struct {
     imagegram_view_t      view;
     jvirt_barray_ptr      arrays[MAX_COMPONENTS];
     unsigned              n;
-    uint64_t              size;     /* bytes of all */
 } imagegram_jpeg_blocks_t;          /* all zero: at the start */
 
 
 /*
  * To be called before decompression starts; cinfo->client_data points to b or
- * to something that begins with it.  If more than max bytes were needed,
- * libjpeg's error is JERR_NO_BACKING_STORE.
+ * to something that begins with it.  The memory is cinfo's, for the image.  If
+ * more than max bytes were needed, libjpeg's error is JERR_NO_BACKING_STORE.
  */
 void imagegram_jpeg_blocks_use(imagegram_jpeg_blocks_t *b,
     j_decompress_ptr cinfo, const imagegram_view_t *view, long max);
-
-/* May be called for one that was never used. */
-void imagegram_jpeg_blocks_free(imagegram_jpeg_blocks_t *b);
-
 
 #endif /* _IMAGEGRAM_JPEG_BLOCKS_H_INCLUDED_ */

@@ -154,7 +154,7 @@ imagegram_png_curve(imagegram_png_t *png)
 }
 
 
-/* what gray of up to 8 bits stands for, or an index; beyond the palette: black */
+/* what gray of up to 8 bits or an index stands for; beyond a palette: black */
 
 static void
 imagegram_png_table(imagegram_png_t *png)
