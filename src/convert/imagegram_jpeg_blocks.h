@@ -36,4 +36,5 @@ typedef struct {
 void imagegram_jpeg_blocks_use(imagegram_jpeg_blocks_t *b,
     j_decompress_ptr cinfo, const imagegram_view_t *view, long max);
 
+
 #endif /* _IMAGEGRAM_JPEG_BLOCKS_H_INCLUDED_ */
