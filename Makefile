@@ -2,7 +2,7 @@
 # make install      both, where nginx looks for them (DESTDIR is honoured)
 # make run          script/run
 # make test         script/test
-# make bench        figures on the event loop, requests, memory
+# make bench        figures on the event loop, requests, memory, images
 # make bench-scale  figures on a feed of BENCH_POSTS=5000000 posts
 # make clients      tus clients for the tests, from npm
 # make fuzz         each parser under libFuzzer, FUZZ_SECONDS=60 each, or less
@@ -196,7 +196,7 @@ $(CLIENTS)/page.js:	t/tus/page.mjs $(CLIENTS)/$(PACKAGES)
 PEERS =		build/peers
 
 peers:		$(PEERS)/tus-server.mjs $(PEERS)/feed-server.mjs \
-		$(PEERS)/$(PACKAGES)
+		$(PEERS)/sharp.mjs $(PEERS)/$(PACKAGES)
 
 LUA =		libnginx-mod-http-lua libnginx-mod-http-ndk libluajit2-5.1-2 \
 		lua-resty-core lua-resty-lrucache lua-nginx-redis lua-cjson

@@ -285,7 +285,7 @@ photo_bmp_header(const photo_t *p, unsigned bits, uint32_t stride)
 static int
 photo_png(const photo_t *p, unsigned char *row)
 {
-    int               rc;
+    int               rc, filter;
     uint32_t          y;
     spng_ctx         *png;
     struct spng_ihdr  ihdr;
@@ -298,9 +298,14 @@ photo_png(const photo_t *p, unsigned char *row)
     ihdr.bit_depth = 8;
     ihdr.color_type = SPNG_COLOR_TYPE_TRUECOLOR;
 
+    /* to try all of them is most of the time that tiles would take */
+
+    filter = (p->tile > 1) ? SPNG_FILTER_CHOICE_UP : SPNG_FILTER_CHOICE_ALL;
+
     rc = spng_set_png_file(png, stdout)
          || spng_set_ihdr(png, &ihdr)
-         || spng_set_option(png, SPNG_IMG_COMPRESSION_LEVEL, 6)
+         || spng_set_option(png, SPNG_IMG_COMPRESSION_LEVEL, 1)
+         || spng_set_option(png, SPNG_FILTER_CHOICE, filter)
          || spng_encode_image(png, NULL, 0, SPNG_FMT_PNG,
                               SPNG_ENCODE_PROGRESSIVE|SPNG_ENCODE_FINALIZE);
 

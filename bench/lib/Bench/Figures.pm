@@ -8,6 +8,7 @@ use warnings;
 
 use JSON::PP ();
 
+use Bench::Convert ();
 use Bench::Mixed ();
 use Bench::Requests ();
 use Bench::Scale ();
@@ -46,6 +47,7 @@ sub document {
     my ($text, $results) = @_;
 
     my %tables = (
+        images   => \&Bench::Convert::text,
         mixed    => \&Bench::Mixed::text,
         requests => \&Bench::Requests::text,
         scale    => \&Bench::Scale::text,

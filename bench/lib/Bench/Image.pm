@@ -1,6 +1,6 @@
 package Bench::Image;
 
-# The images that need the most memory of all that are accepted, 50 megapixels
+# The images that need the most memory of all that are accepted, 256 megapixels
 # each.  What they show does not matter, so they compress to next to nothing.
 
 use strict;
@@ -96,7 +96,7 @@ sub segment {
 }
 
 
-# 8 bits a pixel, with a palette, uncompressed
+# One bit a pixel, uncompressed: with more it has more than 100 MB
 
 sub bmp {
     my ($path) = @_;
@@ -104,10 +104,10 @@ sub bmp {
     return Imagegram::Image::write_file($path, sub {
         my ($out) = @_;
 
-        $out->(Imagegram::Image::bmp_header(WIDTH, HEIGHT, 8, 54 + 1024,
-            WIDTH * HEIGHT));
-        $out->(pack 'C4', ($_) x 3, 0) for 0 .. 255;
-        $out->(substr pack('C*', 0 .. 255) x 41, $_ % 256, WIDTH)
+        $out->(Imagegram::Image::bmp_header(WIDTH, HEIGHT, 1, 54 + 8,
+            WIDTH / 8 * HEIGHT));
+        $out->(pack 'C4', ($_) x 3, 0) for 0, 255;
+        $out->(substr pack('C*', 0 .. 255) x 9, $_ % 256, WIDTH / 8)
             for 1 .. HEIGHT;
     });
 }

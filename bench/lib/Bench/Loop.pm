@@ -18,7 +18,7 @@ use Bench::Stats qw(percentile turns table);
 use Bench::Upload ();
 
 use constant {
-    TURNS       => 3,
+    TURNS       => 2,
     CLIENTS     => 4,
     ROUNDS      => 3,       # uploads of each client, in one turn
     IDLE        => 4,       # seconds

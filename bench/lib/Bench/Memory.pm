@@ -83,14 +83,14 @@ my @images = (
     [ 'PNG, 33 megapixels, RGB, 100 MB' => sub {
         Imagegram::Image::big_png($_[0], LARGE);
     } ],
-    [ 'BMP, 50 megapixels, palette' => \&Bench::Image::bmp ],
-    [ 'PNG, 50 megapixels, RGBA, 16 bit, interlaced'
+    [ 'BMP, 256 megapixels, 1 bit' => \&Bench::Image::bmp ],
+    [ 'PNG, 256 megapixels, RGBA, 16 bit, interlaced'
         => \&Bench::Image::png ],
-    [ 'JPEG, 50 megapixels' => \&Bench::Image::jpeg ],
-    [ 'JPEG, 50 megapixels, progressive' => sub {
+    [ 'JPEG, 256 megapixels' => \&Bench::Image::jpeg ],
+    [ 'JPEG, 256 megapixels, progressive' => sub {
         Bench::Image::jpeg($_[0], progressive => 1);
     } ],
-    [ 'JPEG, 50 megapixels, progressive, CMYK' => sub {
+    [ 'JPEG, 256 megapixels, progressive, CMYK' => sub {
         Bench::Image::jpeg($_[0], progressive => 1, components => 4);
     } ],
 );
