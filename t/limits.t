@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # How much an image may be: bytes, to the byte and for each body; pixels; and
-# what is small but asks for a lot.
+# what is small but asks for a lot.  A conversion has 64 MB for all of that.
 
 use strict;
 use warnings;
@@ -20,7 +20,12 @@ use Test::More;
 
 use constant MAX => 104_857_600;
 
-my $t = Imagegram->new(server => '
+# AddressSanitizer needs memory of its own
+my $memory = ($ENV{IMAGEGRAM_BUILD} // '') =~ /asan/ ? '' : 'memory=64m';
+
+my $t = Imagegram->new(
+    settings => { converters => "1 timeout=5m $memory path=%%CONVERTER%%" },
+    server   => '
     location /small/ {
         imagegram;
         imagegram_max_image_size 1k;
@@ -196,22 +201,22 @@ sub zeros {
 }
 
 SKIP: {
-    skip 'AddressSanitizer needs memory of its own', 1 if $t->sanitized;
+    skip 'AddressSanitizer needs memory of its own', 1 if !$memory;
 
     for my $case (
-        ['a PNG of 10,000 x 8,000, RGBA of 16 bits', '64m',
+        ['a PNG of 10,000 x 8,000, RGBA of 16 bits',
             Imagegram::Image::blank_png(10_000, 8_000)],
-        ['one of 6000 x 5000, interlaced', '64m',
+        ['one of 6000 x 5000, interlaced',
             Imagegram::Image::blank_png(6000, 5000, interlaced => 1)],
-        ['a BMP of 10,000 x 10,000, 8 bits', '64m', zeros(10_000, 10_000, 8)],
-        ['a BMP of 16,000 x 16,000, 1 bit', '64m', zeros(16_000, 16_000, 1)],
-        ['a progressive JPEG of 6000 x 5000', '64m', photo(6000, 5000)],
-        ['one of 65,000 x 500', '64m', photo(65_000, 500)],
+        ['a BMP of 10,000 x 10,000, 8 bits', zeros(10_000, 10_000, 8)],
+        ['a BMP of 16,000 x 16,000, 1 bit', zeros(16_000, 16_000, 1)],
+        ['a progressive JPEG of 6000 x 5000', photo(6000, 5000)],
+        ['one of 65,000 x 500', photo(65_000, 500)],
     ) {
-        my ($what, $memory, $image) = @$case;
-        my @result = $t->convert($image, "--memory=$memory");
+        my ($what, $image) = @$case;
+        my @result = $t->convert($image, '--memory=64m');
 
-        is("@result[0, 1]", '0 ', "$what: in $memory");
+        is("@result[0, 1]", '0 ', "$what: in 64 MB");
     }
 }
 
@@ -249,7 +254,7 @@ for my $chunk ([zTXt => "x\0\0$zeros"], [iTXt => "x\0\1\0\0\0$zeros"]) {
 }
 
 bomb('a PNG with a 64 MB profile',  png_with([iCCP => "x\0\0$zeros"]));
-bomb('a PNG with 10,000 texts',     png_with(([tEXt => "x\0y"]) x 10_000));
+bomb('a PNG with 200,000 texts',    png_with(([tEXt => "x\0y"]) x 200_000));
 
 sub header {
     my ($width, $height) = @_;
