@@ -249,7 +249,13 @@ my @last = counts();
 
 for my $nginx (@nginx) {
     for (1 .. 8) {
-        my $r = $nginx->get('posts');
+        # the last restart may be a moment ago, and each worker has its own
+        # connection
+        my $r = wait_for(sub {
+            my $r = $nginx->get('posts');
+            $r->{status} == 200 && $r;
+        }, 30) or die "no page:\n", $nginx->log(20);
+
         my %post = map { $_->{PostID} => $_ } @{ $r->{json}{posts} };
 
         ok(!(grep { $post{ $posts[$_] }{CommentCount} < $last[$_] }
