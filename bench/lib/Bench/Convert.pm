@@ -17,12 +17,12 @@ use Bench::Peers ();
 use Bench::Stats qw(median table);
 use Bench::Sustain ();
 use Imagegram qw(memory slurp spew);
+use Imagegram::Image ();
 
 use constant {
     MB    => 1024 * 1024,
     TURNS => 5,
-    FEW   => 3,             # turns with a picture that takes long
-    LONG  => 4,             # seconds, a turn
+    FEW   => 3,             # turns that the slow ones take part in
 };
 
 # label, name of the file
@@ -35,6 +35,8 @@ my @pictures = (
     [ 'BMP, 24 bit, 33 MP' => '24.bmp' ],
     [ 'BMP, 8 bit, 100 MP' => '8.bmp' ],
 );
+
+my %slow = (vips => 1, magick => 1);
 
 my @programs = (
     [ ours   => 'ours' ],
@@ -70,7 +72,8 @@ sub run {
 
     my %pictures = map {
         my $name = $_->[1];
-        $name => { bytes => -s "$dir/$name", %{ $self->picture($name) } };
+        $name => { bytes => -s "$dir/$name", db => $self->quality($name),
+            %{ $self->picture($name) } };
     } @pictures;
 
     my %figures = (
@@ -116,13 +119,10 @@ sub picture {
     my %warm = map { $_ => $self->start($_) } 'ours',
         $self->{sharp} ? qw(sharp sharp1) : ();
     my (%samples, %failed);
-    my $turns = TURNS;
 
-    for (my $turn = 1; $turn <= $turns; $turn++) {
-        my $all = 0;
-
+    for my $turn (1 .. TURNS) {
         for my $program (map { $_->[0] } @programs) {
-            next if $failed{$program};
+            next if $failed{$program} || $slow{$program} && $turn > FEW;
 
             my $sample = $warm{$program} ? $self->ask($warm{$program}, $name)
                 : $program =~ /^sharp/ ? undef
@@ -133,11 +133,8 @@ sub picture {
                 next;
             }
 
-            $all += $sample->{ms} / 1000;
             push @{ $samples{$program} }, $sample;
         }
-
-        $turns = FEW if $all > LONG;
     }
 
     stop($_) for values %warm;
@@ -145,6 +142,28 @@ sub picture {
     die "the converter refuses $name\n" if $failed{ours};
 
     return medians(\%samples);
+}
+
+
+# How near ours comes to what MagickWand makes of the whole picture: the peak
+# signal to noise ratio, dB, of both as JPEGs that keep as much as they can.
+
+sub quality {
+    my ($self, $name) = @_;
+
+    my ($dir, $tools) = @$self{qw(dir tools)};
+    my $whole = "$tools/magick $dir/$name $dir/whole.ppm 2> $dir/said && "
+        . "cjpeg -quality 100 -sample 2x2 $dir/whole.ppm > $dir/whole.jpg";
+    my $ours = "$ENV{IMAGEGRAM_BUILD}/imagegram-convert --max-pixels 400m "
+        . "--quality 100 $dir/$name $dir/out.jpg";
+
+    return undef if system($whole) != 0;
+
+    system($ours) == 0 or die "failed: $ours\n";
+
+    return Imagegram::Image::psnr(map {
+        Imagegram::Image::decode(slurp("$dir/$_.jpg"))
+    } qw(out whole));
 }
 
 
@@ -255,13 +274,14 @@ sub text {
     );
 
     my $text = sprintf "Images: each to a progressive JPEG of 600x600, medians "
-        . "of %d turns, or %d with those that\ntake long (vips: vipsthumbnail;"
-        . " sharp, 1: with one thread;\nMB: of the file; -: refused)\n",
+        . "of %d turns, of vips and Magick\nof %d (vips: vipsthumbnail; sharp,"
+        . " 1: with one thread; MB: of the file; -: refused;\ndB: how near "
+        . "ours is to MagickWand's of the whole picture, as PSNR)\n",
         TURNS, FEW;
 
     for my $name (qw(ms cpu mb)) {
         my @shown = grep { $name eq 'ms' || $_->[0] ne 'ours' } @programs;
-        my @ratios = $name eq 'ms' ? ('/ sharp', '/ vips') : ();
+        my @ratios = $name eq 'ms' ? ('/ sharp', '/ vips', 'dB') : ();
         my @rows = [ '', @ratios ? 'MB' : (), map({ $_->[1] } @shown),
             @ratios ];
 
@@ -272,8 +292,8 @@ sub text {
             push @rows, [ $label,
                 @ratios ? sprintf('%.1f', $of->{bytes} / MB) : (),
                 map({ number($of->{ $_->[0] }{$name}, 0) } @shown),
-                @ratios ? map { number($of->{$_}{ratio}, 2) } qw(sharp vips)
-                    : () ];
+                @ratios ? (map({ number($of->{$_}{ratio}, 2) } qw(sharp vips)),
+                    number($of->{db}, 1)) : () ];
         }
 
         $text .= "\n  $tables{$name}\n\n" . table(@rows);
