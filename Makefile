@@ -2,7 +2,7 @@
 # make install      both, where nginx looks for them (DESTDIR is honoured)
 # make run          script/run
 # make test         script/test
-# make bench        figures on the event loop, requests, memory, images
+# make bench        figures on the event loop, requests, memory, uploads
 # make bench-scale  figures on a feed of BENCH_POSTS=5000000 posts
 # make clients      tus clients for the tests, from npm
 # make fuzz         each parser under libFuzzer, FUZZ_SECONDS=60 each, or less
@@ -132,10 +132,12 @@ $(BUILD)/unit/server:	$(SERVER) $(wildcard src/convert/*.h) $(HEADERS)
 	@mkdir -p $(@D)
 	@$(CC) $(STRICT) $(CC_OPT) -o $@ $(SERVER) $(LD_OPT) -Wl,--wrap=fork
 
+FUZZ =		clang $(STRICT) -O1 -fsanitize=fuzzer,address,undefined \
+			-fno-sanitize-recover=all
+
 build/fuzz/%:	t/fuzz/%.c $(PARSE) $(HEADERS)
 	@mkdir -p $(@D)
-	clang $(STRICT) -O1 -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(PARSE) -lcjson
+	$(FUZZ) -o $@ $< $(PARSE) -lcjson
 
 # the formats of images, by the converter's own files
 
@@ -148,9 +150,7 @@ build/fuzz/bmp build/fuzz/jpeg build/fuzz/png: \
 build/fuzz/%:	t/fuzz/%.c t/fuzz/image.h $(IMAGE) $(PARSE) \
 		$(wildcard src/convert/*.h) $(HEADERS)
 	@mkdir -p $(@D)
-	clang $(STRICT) -O1 -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(IMAGE) $(PARSE) \
-		-lisal -ljpeg -llcms2 -lm
+	$(FUZZ) -o $@ $< $(IMAGE) $(PARSE) -lisal -ljpeg -llcms2 -lm
 
 fuzz:
 	@script/install-packages fuzz

@@ -9,15 +9,17 @@ use warnings;
 use File::Basename qw(basename);
 use File::Temp qw(tempdir);
 use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Imagegram ();
 use Test::More;
 
 use constant SECONDS => 2;
 
-my $top = "$FindBin::Bin/..";
+my $top = Imagegram->top;
 
-if (basename($ENV{IMAGEGRAM_BUILD} // 'build') eq 'asan') {
-    plan skip_all => 'the fuzzers have sanitizers of their own';
-}
+plan skip_all => 'the fuzzers have sanitizers of their own'
+    if Imagegram->sanitized;
 
 my $corpus = tempdir('imagegram-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $make = "make -s -C '$top' fuzz FUZZ_CORPUS='$corpus' FUZZ_SECONDS="

@@ -21,7 +21,7 @@ use Test::More;
 use constant MAX => 104_857_600;
 
 # AddressSanitizer needs memory of its own
-my $memory = ($ENV{IMAGEGRAM_BUILD} // '') =~ /asan/ ? '' : 'memory=64m';
+my $memory = Imagegram->sanitized ? '' : 'memory=64m';
 
 my $t = Imagegram->new(
     settings => { converters => "1 timeout=5m $memory path=%%CONVERTER%%" },

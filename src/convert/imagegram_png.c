@@ -38,6 +38,8 @@ static imagegram_reason_e imagegram_png_gama(imagegram_png_t *png);
 static imagegram_reason_e imagegram_png_srgb(imagegram_png_t *png);
 static imagegram_reason_e imagegram_png_iccp(imagegram_png_t *png);
 static imagegram_reason_e imagegram_png_exif(imagegram_png_t *png);
+static imagegram_reason_e imagegram_png_whole(imagegram_png_t *png,
+    unsigned char **data, size_t *n, size_t max);
 
 
 /* each is read once; one that is broken is taken for absent */
@@ -374,23 +376,14 @@ imagegram_png_iccp(imagegram_png_t *png)
     unsigned char       *data;
     imagegram_reason_e   rc;
 
-    n = png->left;
-
-    if (n > IMAGEGRAM_ICC_MAX) {
-        return IMAGEGRAM_OK;
-    }
-
-    data = malloc(n + 1);
+    rc = imagegram_png_whole(png, &data, &n, IMAGEGRAM_ICC_MAX);
     if (data == NULL) {
-        return IMAGEGRAM_MEMORY;
+        return rc;
     }
 
-    rc = imagegram_png_read(png, data, n);
-
-    data[n] = '\0';
     name = strnlen((char *) data, IMAGEGRAM_PNG_NAME) + 2;
 
-    if (rc == IMAGEGRAM_OK && name < n && data[name - 1] == 0) {
+    if (name < n && data[name - 1] == 0) {
         rc = imagegram_png_inflate_all(&png->icc, &png->source.icc_len,
                                        data + name, n - name,
                                        IMAGEGRAM_ICC_MAX);
@@ -411,24 +404,49 @@ imagegram_png_exif(imagegram_png_t *png)
     unsigned char       *data;
     imagegram_reason_e   rc;
 
-    n = png->left;
+    rc = imagegram_png_whole(png, &data, &n, IMAGEGRAM_PNG_EXIF);
 
-    if (n > IMAGEGRAM_PNG_EXIF) {
-        return IMAGEGRAM_OK;
-    }
-
-    data = malloc(n + 1);
-    if (data == NULL) {
-        return IMAGEGRAM_MEMORY;
-    }
-
-    rc = imagegram_png_read(png, data, n);
-
-    if (rc == IMAGEGRAM_OK) {
+    if (data != NULL) {
         png->source.orientation = imagegram_exif_orientation(data, n);
     }
 
     free(data);
+
+    return rc;
+}
+
+
+/*
+ * The chunk at work, with a zero behind it.  *data is the caller's to free:
+ * NULL where it has more than max bytes, or cannot be read.
+ */
+
+static imagegram_reason_e
+imagegram_png_whole(imagegram_png_t *png, unsigned char **data, size_t *n,
+    size_t max)
+{
+    imagegram_reason_e  rc;
+
+    *data = NULL;
+    *n = png->left;
+
+    if (*n > max) {
+        return IMAGEGRAM_OK;
+    }
+
+    *data = malloc(*n + 1);
+    if (*data == NULL) {
+        return IMAGEGRAM_MEMORY;
+    }
+
+    (*data)[*n] = '\0';
+
+    rc = imagegram_png_read(png, *data, *n);
+
+    if (rc != IMAGEGRAM_OK) {
+        free(*data);
+        *data = NULL;
+    }
 
     return rc;
 }

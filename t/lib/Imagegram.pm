@@ -107,7 +107,7 @@ sub dir       { $_[0]{dir} }
 sub top       { $top }
 sub converter { "$_[0]{dir}/imagegram-convert" }
 sub storage   { "$_[0]{dir}/storage" }
-sub sanitized { $_[0]{build} =~ /asan/ }
+sub sanitized { ($ENV{IMAGEGRAM_BUILD} // '') =~ /asan/ }   # of the class, too
 
 
 # the number of the n-th port, the same at every call

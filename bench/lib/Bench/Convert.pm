@@ -38,6 +38,9 @@ my @pictures = (
 
 my %slow = (vips => 1, magick => 1);
 
+# by hand; the limit of pixels is no part of what is measured
+my $converter = "$ENV{IMAGEGRAM_BUILD}/imagegram-convert --max-pixels 400m";
+
 my @programs = (
     [ ours   => 'ours' ],
     [ hand   => 'by hand' ],
@@ -154,8 +157,7 @@ sub quality {
     my ($dir, $tools) = @$self{qw(dir tools)};
     my $whole = "$tools/magick $dir/$name $dir/whole.ppm 2> $dir/said && "
         . "cjpeg -quality 100 -sample 2x2 $dir/whole.ppm > $dir/whole.jpg";
-    my $ours = "$ENV{IMAGEGRAM_BUILD}/imagegram-convert --max-pixels 400m "
-        . "--quality 100 $dir/$name $dir/out.jpg";
+    my $ours = "$converter --quality 100 $dir/$name $dir/out.jpg";
 
     return undef if system($whole) != 0;
 
@@ -189,15 +191,14 @@ sub medians {
 }
 
 
-# A program of its own.  The limit of pixels is no part of what is measured.
+# A program of its own.
 
 sub once {
     my ($self, $program, $name) = @_;
 
     my ($dir, $tools) = @$self{qw(dir tools)};
     my %commands = (
-        hand   => "$ENV{IMAGEGRAM_BUILD}/imagegram-convert --max-pixels 400m "
-            . "$dir/$name $dir/out.jpg",
+        hand   => "$converter $dir/$name $dir/out.jpg",
         vips   => "vipsthumbnail --size 600x600 --smartcrop centre "
             . "-o '$dir/out.jpg[Q=82,interlace]' $dir/$name",
         magick => "$tools/magick $dir/$name $dir/out.jpg",

@@ -15,10 +15,6 @@ use constant {
     HEIGHT => 16_000,
 };
 
-# Adam7: first column and row, and the steps, of each pass
-my @adam7 = ([0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4],
-    [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]);
-
 
 # RGBA of 16 bits, interlaced: no row is complete before the last pass.
 
@@ -34,7 +30,7 @@ sub png {
         $out->(Imagegram::Image::chunk('IHDR', pack 'NNC5', WIDTH, HEIGHT, 16,
             6, 0, 0, 1));
 
-        for my $pass (@adam7) {
+        for my $pass (Imagegram::Image::passes(interlaced => 1)) {
             my ($x, $y, $dx, $dy) = @$pass;
             my $columns = int((WIDTH - $x + $dx - 1) / $dx);
             my $rows = int((HEIGHT - $y + $dy - 1) / $dy);

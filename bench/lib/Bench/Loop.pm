@@ -13,7 +13,7 @@ use warnings;
 
 use List::Util qw(max);
 
-use Bench::Probe qw(LIMIT RATE CONNECTIONS summarize);
+use Bench::Probe qw(LIMIT RATE CONNECTIONS %LABELS summarize);
 use Bench::Stats qw(percentile turns table);
 use Bench::Upload ();
 
@@ -118,15 +118,8 @@ my @lines = (
 sub lines {
     my ($name) = @_;
 
-    my %labels = (
-        feed    => 'GET posts?limit=20',
-        post    => 'GET posts/ID',
-        comment => 'POST comments',
-        none    => 'a 404, without Redis',
-    );
-
     return map {
-        [ "$labels{$_}, idle", "$name idle", $_ ],
+        [ "$LABELS{$_}, idle", "$name idle", $_ ],
         [ '  beside uploads', "$name upload", $_ ],
     } @calls;
 }

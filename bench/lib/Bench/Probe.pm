@@ -20,7 +20,15 @@ use constant {
     LIMIT       => 50,      # ms
 };
 
-our @EXPORT_OK = qw(LIMIT RATE CONNECTIONS summarize);
+our @EXPORT_OK = qw(LIMIT RATE CONNECTIONS %LABELS summarize);
+
+# the calls of the API
+our %LABELS = (
+    feed    => 'GET posts?limit=20',
+    post    => 'GET posts/ID',
+    comment => 'POST comments',
+    none    => 'a 404, without Redis',
+);
 
 
 sub new {

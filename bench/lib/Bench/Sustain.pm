@@ -10,7 +10,7 @@ use warnings;
 use POSIX ();
 use Time::HiRes ();
 
-use Bench::Probe qw(LIMIT RATE summarize);
+use Bench::Probe qw(LIMIT RATE %LABELS summarize);
 use Bench::Server ();
 use Bench::Stats qw(table);
 use Bench::Upload ();
@@ -23,12 +23,7 @@ use constant {
     CLIENTS => 4,           # a processor
 };
 
-my %calls = (
-    feed    => 'GET posts?limit=20',
-    post    => 'GET posts/ID',
-    comment => 'POST comments',
-    none    => 'a 404, without Redis',
-);
+my @calls = qw(feed post comment none);
 
 
 sub run {
@@ -46,7 +41,7 @@ sub run {
     my $before = posts($server);
     my ($samples, $seconds) = $probe->turn($server, $server->api, sub {
         upload($server->api, $message, CLIENTS * $processors);
-    }, keys %calls);
+    }, @calls);
     my $converted = posts($server) - $before;
 
     return {
@@ -54,8 +49,7 @@ sub run {
         seconds        => $seconds,
         parent_mb      => $parent,
         redis_sync_max => $server->longest_sync,
-        calls          => { map { $_ => summarize($samples, $_) }
-            keys %calls },
+        calls          => { map { $_ => summarize($samples, $_) } @calls },
     };
 }
 
@@ -100,11 +94,11 @@ sub text {
 
     my @rows = [ '', qw(calls p50 p99 max), '> ' . LIMIT ];
 
-    for my $name (qw(feed post comment none)) {
+    for my $name (@calls) {
         my $of = $figures->{calls}{$name};
 
-        push @rows, [ $calls{$name}, $of->{n}, map({ sprintf '%.1f', $of->{$_} }
-            qw(p50 p99 max)), $of->{over} ];
+        push @rows, [ $LABELS{$name}, $of->{n}, map({ sprintf '%.1f', $_ }
+            @$of{qw(p50 p99 max)}), $of->{over} ];
     }
 
     return sprintf("Photos of 2 MP: %.0f an hour and processor, uploaded and "
