@@ -86,28 +86,3 @@ ngx_http_imagegram_answer_gzip(ngx_pool_t *pool,
 
     return NGX_OK;
 }
-
-
-ngx_int_t
-ngx_http_imagegram_answer_copy(ngx_pool_t *pool,
-    ngx_http_imagegram_answer_t *from, ngx_http_imagegram_answer_t *to)
-{
-    u_char  *p;
-
-    p = ngx_pnalloc(pool, from->body.len + from->link.len + 1);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    *to = *from;
-    to->body.data = p;
-    to->link.data = ngx_cpymem(p, from->body.data, from->body.len);
-
-    if (from->link.len) {
-        ngx_memcpy(to->link.data, from->link.data, from->link.len);
-    }
-
-    to->link.data[to->link.len] = '\0';
-
-    return NGX_OK;
-}

@@ -38,9 +38,5 @@ ngx_uint_t ngx_http_imagegram_answer_compressible(
 ngx_int_t ngx_http_imagegram_answer_gzip(ngx_pool_t *pool,
     ngx_http_imagegram_answer_t *from, ngx_http_imagegram_answer_t *to);
 
-/* Makes *to a copy in the pool.  NGX_ERROR: no memory. */
-ngx_int_t ngx_http_imagegram_answer_copy(ngx_pool_t *pool,
-    ngx_http_imagegram_answer_t *from, ngx_http_imagegram_answer_t *to);
-
 
 #endif /* _NGX_HTTP_IMAGEGRAM_ANSWER_H_INCLUDED_ */

@@ -173,7 +173,7 @@ ngx_http_imagegram_comments_link(ngx_http_request_t *r, ngx_uint_t limit,
                            (size_t) IMAGEGRAM_ID_LEN, ctx->route.post, limit)
                - buf;
 
-    return ngx_http_imagegram_page_link(r, &path, cursor, link);
+    return ngx_http_imagegram_page_link(r, r->pool, &path, cursor, link);
 }
 
 

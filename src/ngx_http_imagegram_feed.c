@@ -39,7 +39,7 @@ static ngx_int_t ngx_http_imagegram_view_base64(ngx_http_request_t *r,
 static void ngx_http_imagegram_feed_reply(ngx_http_request_t *r,
     redisReply *reply);
 static ngx_int_t ngx_http_imagegram_feed_render(ngx_http_request_t *r,
-    redisReply *reply, ngx_http_imagegram_answer_t *answer);
+    redisReply *reply, ngx_pool_t *pool, ngx_http_imagegram_answer_t *answer);
 static ngx_http_imagegram_view_t *ngx_http_imagegram_feed_view(
     ngx_http_request_t *r, redisReply *reply);
 static void ngx_http_imagegram_post_reply(ngx_http_request_t *r,
@@ -54,9 +54,10 @@ static void ngx_http_imagegram_view_loaded(ngx_http_request_t *r, void *data);
 static ngx_int_t ngx_http_imagegram_view_send(ngx_http_request_t *r,
     ngx_http_imagegram_view_t *view);
 static ngx_int_t ngx_http_imagegram_view_render(ngx_http_request_t *r,
-    ngx_http_imagegram_view_t *view, ngx_http_imagegram_answer_t *answer);
+    ngx_http_imagegram_view_t *view, ngx_pool_t *pool,
+    ngx_http_imagegram_answer_t *answer);
 static ngx_int_t ngx_http_imagegram_view_link(ngx_http_request_t *r,
-    ngx_http_imagegram_view_t *view, ngx_str_t *link);
+    ngx_http_imagegram_view_t *view, ngx_pool_t *pool, ngx_str_t *link);
 
 
 ngx_int_t
@@ -152,13 +153,13 @@ ngx_http_imagegram_feed_reply(ngx_http_request_t *r, redisReply *reply)
 
 static ngx_int_t
 ngx_http_imagegram_feed_render(ngx_http_request_t *r, redisReply *reply,
-    ngx_http_imagegram_answer_t *answer)
+    ngx_pool_t *pool, ngx_http_imagegram_answer_t *answer)
 {
     ngx_http_imagegram_view_t  *view;
 
     view = ngx_http_imagegram_feed_view(r, reply);
 
-    return view ? ngx_http_imagegram_view_render(r, view, answer)
+    return view ? ngx_http_imagegram_view_render(r, view, pool, answer)
                 : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -322,7 +323,7 @@ ngx_http_imagegram_view_send(ngx_http_request_t *r,
     ngx_int_t                    rc;
     ngx_http_imagegram_answer_t  answer;
 
-    rc = ngx_http_imagegram_view_render(r, view, &answer);
+    rc = ngx_http_imagegram_view_render(r, view, r->pool, &answer);
 
     return rc == NGX_OK ? ngx_http_imagegram_send_answer(r, &answer) : rc;
 }
@@ -330,7 +331,8 @@ ngx_http_imagegram_view_send(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_imagegram_view_render(ngx_http_request_t *r,
-    ngx_http_imagegram_view_t *view, ngx_http_imagegram_answer_t *answer)
+    ngx_http_imagegram_view_t *view, ngx_pool_t *pool,
+    ngx_http_imagegram_answer_t *answer)
 {
     u_char                         *p;
     size_t                          size;
@@ -352,7 +354,7 @@ ngx_http_imagegram_view_render(ngx_http_request_t *r,
         size += ngx_http_imagegram_card_size(&view->cards[i], base) + 1;
     }
 
-    p = ngx_pnalloc(r->pool, size);
+    p = ngx_pnalloc(pool, size);
     if (p == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -381,7 +383,8 @@ ngx_http_imagegram_view_render(ngx_http_request_t *r,
     answer->body.len = p - answer->body.data;
 
     if (view->cursor.len
-        && ngx_http_imagegram_view_link(r, view, &answer->link) != NGX_OK)
+        && ngx_http_imagegram_view_link(r, view, pool, &answer->link)
+           != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -394,7 +397,7 @@ ngx_http_imagegram_view_render(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_imagegram_view_link(ngx_http_request_t *r,
-    ngx_http_imagegram_view_t *view, ngx_str_t *link)
+    ngx_http_imagegram_view_t *view, ngx_pool_t *pool, ngx_str_t *link)
 {
     u_char     buf[sizeof("posts?limit=&images=base64") + NGX_INT_T_LEN];
     ngx_str_t  path;
@@ -404,5 +407,5 @@ ngx_http_imagegram_view_link(ngx_http_request_t *r,
                            view->base64 ? "&images=base64" : "")
                - buf;
 
-    return ngx_http_imagegram_page_link(r, &path, &view->cursor, link);
+    return ngx_http_imagegram_page_link(r, pool, &path, &view->cursor, link);
 }

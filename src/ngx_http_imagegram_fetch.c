@@ -2,10 +2,11 @@
 /*
  * Fetches, see the header.
  *
- * A fetch has a pool of its own, which lives until Redis has answered or nobody
- * waits any more.  As long as it has a command it is on its way, and in the
- * worker's list.  Requests join one that was begun under the generation of now:
- * what they have seen of changes, that page has, too.
+ * A fetch has a pool of its own, in which its page is rendered, and which the
+ * requests that wait for it share: it lives until the last of them has ended.
+ * As long as it has a command it is on its way, and in the worker's list.
+ * Requests join one that was begun under the generation of now: what they have
+ * seen of changes, that page has, too.
  */
 
 #include "ngx_http_imagegram.h"
@@ -27,18 +28,21 @@ typedef struct {
     ngx_http_imagegram_fetch_pt     render;
     ngx_http_imagegram_command_t   *command;
     ngx_queue_t                     waiting;    /* requests */
+    ngx_uint_t                      users;      /* requests, and whoever makes
+                                                 * it or answers them */
     ngx_http_imagegram_answer_t     plain;
     ngx_http_imagegram_answer_t     compressed; /* len 0: not yet */
 } ngx_http_imagegram_fetch_t;
 
 
-/* in the request's pool, with a cleanup */
+/* a cleanup of the request's pool */
 
 typedef struct {
     ngx_queue_t                     queue;
     ngx_http_request_t             *request;
-    ngx_http_imagegram_fetch_t     *fetch;      /* NULL: no longer waiting */
+    ngx_http_imagegram_fetch_t     *fetch;
     ngx_uint_t                      gzip;
+    ngx_uint_t                      waiting;    /* in the queue */
 } ngx_http_imagegram_waiter_t;
 
 
@@ -50,12 +54,9 @@ static ngx_http_imagegram_fetch_t *ngx_http_imagegram_fetch_create(
 static ngx_int_t ngx_http_imagegram_fetch_join(
     ngx_http_imagegram_fetch_t *fetch, ngx_http_request_t *r, ngx_uint_t gzip);
 static void ngx_http_imagegram_fetch_leave(void *data);
-static void ngx_http_imagegram_fetch_destroy(
+static void ngx_http_imagegram_fetch_release(
     ngx_http_imagegram_fetch_t *fetch);
 static void ngx_http_imagegram_fetch_reply(void *data, ngx_int_t rc,
-    redisReply *reply);
-static ngx_int_t ngx_http_imagegram_fetch_render(
-    ngx_http_imagegram_fetch_t *fetch, ngx_http_request_t *r,
     redisReply *reply);
 static ngx_int_t ngx_http_imagegram_fetch_send(
     ngx_http_imagegram_fetch_t *fetch, ngx_http_request_t *r, ngx_uint_t gzip);
@@ -80,6 +81,7 @@ ngx_http_imagegram_fetch(ngx_http_request_t *r,
     ngx_http_imagegram_page_t *page, ngx_str_t *key, ngx_uint_t gzip,
     uint64_t generation, ngx_http_imagegram_fetch_pt render)
 {
+    ngx_int_t                       rc;
     ngx_http_imagegram_fetch_t     *fetch;
     ngx_http_imagegram_loc_conf_t  *conf;
 
@@ -87,17 +89,23 @@ ngx_http_imagegram_fetch(ngx_http_request_t *r,
 
     fetch = ngx_http_imagegram_fetch_find(conf->cache, key, generation);
 
-    if (fetch == NULL) {
-        fetch = ngx_http_imagegram_fetch_create(conf, page, key, generation);
-
-        if (fetch == NULL) {
-            return ngx_http_imagegram_store_failed(r);
-        }
-
-        fetch->render = render;
+    if (fetch) {
+        return ngx_http_imagegram_fetch_join(fetch, r, gzip);
     }
 
-    return ngx_http_imagegram_fetch_join(fetch, r, gzip);
+    fetch = ngx_http_imagegram_fetch_create(conf, page, key, generation);
+
+    if (fetch == NULL) {
+        return ngx_http_imagegram_store_failed(r);
+    }
+
+    fetch->render = render;
+
+    rc = ngx_http_imagegram_fetch_join(fetch, r, gzip);
+
+    ngx_http_imagegram_fetch_release(fetch);
+
+    return rc;
 }
 
 
@@ -162,6 +170,8 @@ ngx_http_imagegram_fetch_create(ngx_http_imagegram_loc_conf_t *conf,
         return NULL;
     }
 
+    fetch->users = 1;
+
     ngx_queue_init(&fetch->waiting);
     ngx_queue_insert_head(&ngx_http_imagegram_fetches, &fetch->queue);
 
@@ -177,13 +187,7 @@ ngx_http_imagegram_fetch_join(ngx_http_imagegram_fetch_t *fetch,
     ngx_http_imagegram_waiter_t  *waiter;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_imagegram_waiter_t));
-
     if (cln == NULL) {
-
-        if (ngx_queue_empty(&fetch->waiting)) {
-            ngx_http_imagegram_fetch_destroy(fetch);
-        }
-
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -191,10 +195,12 @@ ngx_http_imagegram_fetch_join(ngx_http_imagegram_fetch_t *fetch,
     waiter->request = r;
     waiter->fetch = fetch;
     waiter->gzip = gzip;
+    waiter->waiting = 1;
 
     cln->handler = ngx_http_imagegram_fetch_leave;
 
     ngx_queue_insert_tail(&fetch->waiting, &waiter->queue);
+    fetch->users++;
 
     ngx_http_imagegram_request_hold(r, 1);
 
@@ -207,28 +213,21 @@ ngx_http_imagegram_fetch_leave(void *data)
 {
     ngx_http_imagegram_waiter_t *waiter = data;
 
-    ngx_http_imagegram_fetch_t  *fetch;
-
-    fetch = waiter->fetch;
-
-    if (fetch == NULL) {
-        return;
+    if (waiter->waiting) {
+        ngx_queue_remove(&waiter->queue);
     }
 
-    waiter->fetch = NULL;
-    ngx_queue_remove(&waiter->queue);
-
-    /* while it is being answered its command is gone, and it ends itself */
-
-    if (ngx_queue_empty(&fetch->waiting) && fetch->command) {
-        ngx_http_imagegram_fetch_destroy(fetch);
-    }
+    ngx_http_imagegram_fetch_release(waiter->fetch);
 }
 
 
 static void
-ngx_http_imagegram_fetch_destroy(ngx_http_imagegram_fetch_t *fetch)
+ngx_http_imagegram_fetch_release(ngx_http_imagegram_fetch_t *fetch)
 {
+    if (--fetch->users) {
+        return;
+    }
+
     if (fetch->command) {
         ngx_http_imagegram_redis_forget(fetch->command);
         ngx_queue_remove(&fetch->queue);
@@ -249,13 +248,19 @@ ngx_http_imagegram_fetch_reply(void *data, ngx_int_t rc, redisReply *reply)
 
     fetch->command = NULL;
     ngx_queue_remove(&fetch->queue);
+    fetch->users++;
 
     q = ngx_queue_head(&fetch->waiting);
     waiter = ngx_queue_data(q, ngx_http_imagegram_waiter_t, queue);
 
-    rc = (rc == NGX_OK)
-             ? ngx_http_imagegram_fetch_render(fetch, waiter->request, reply)
-             : NGX_HTTP_SERVICE_UNAVAILABLE;
+    rc = (rc == NGX_OK) ? fetch->render(waiter->request, reply, fetch->pool,
+                                        &fetch->plain)
+                        : NGX_HTTP_SERVICE_UNAVAILABLE;
+
+    if (rc == NGX_OK) {
+        ngx_http_imagegram_cache_put(fetch->cache, &fetch->key, &fetch->plain,
+                                     fetch->generation);
+    }
 
     /* the end of one may be that of others: of an HTTP/2 connection, say */
 
@@ -264,7 +269,7 @@ ngx_http_imagegram_fetch_reply(void *data, ngx_int_t rc, redisReply *reply)
         waiter = ngx_queue_data(q, ngx_http_imagegram_waiter_t, queue);
 
         ngx_queue_remove(q);
-        waiter->fetch = NULL;
+        waiter->waiting = 0;
 
         r = waiter->request;
 
@@ -273,7 +278,7 @@ ngx_http_imagegram_fetch_reply(void *data, ngx_int_t rc, redisReply *reply)
                        : ngx_http_imagegram_fetch_failed(r, rc));
     }
 
-    ngx_http_imagegram_fetch_destroy(fetch);
+    ngx_http_imagegram_fetch_release(fetch);
 }
 
 
@@ -285,59 +290,21 @@ ngx_http_imagegram_fetch_failed(ngx_http_request_t *r, ngx_int_t rc)
 }
 
 
-/* With the first request's help, but in the fetch's memory: that request ends
- * before the others do. */
-
-static ngx_int_t
-ngx_http_imagegram_fetch_render(ngx_http_imagegram_fetch_t *fetch,
-    ngx_http_request_t *r, redisReply *reply)
-{
-    ngx_int_t                    rc;
-    ngx_http_imagegram_answer_t  answer;
-
-    rc = fetch->render(r, reply, &answer);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (ngx_http_imagegram_answer_copy(fetch->pool, &answer, &fetch->plain)
-        != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_http_imagegram_cache_put(fetch->cache, &fetch->key, &fetch->plain,
-                                 fetch->generation);
-
-    return NGX_OK;
-}
-
-
 static ngx_int_t
 ngx_http_imagegram_fetch_send(ngx_http_imagegram_fetch_t *fetch,
     ngx_http_request_t *r, ngx_uint_t gzip)
 {
-    ngx_http_imagegram_answer_t  answer, *from;
-
-    from = &fetch->plain;
-
-    if (gzip && ngx_http_imagegram_answer_compressible(from)) {
-
-        if (fetch->compressed.body.len == 0
-            && ngx_http_imagegram_fetch_compress(fetch) != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        from = &fetch->compressed;
+    if (!gzip || !ngx_http_imagegram_answer_compressible(&fetch->plain)) {
+        return ngx_http_imagegram_send_answer(r, &fetch->plain);
     }
 
-    if (ngx_http_imagegram_answer_copy(r->pool, from, &answer) != NGX_OK) {
+    if (fetch->compressed.body.len == 0
+        && ngx_http_imagegram_fetch_compress(fetch) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_imagegram_send_answer(r, &answer);
+    return ngx_http_imagegram_send_answer(r, &fetch->compressed);
 }
 
 

@@ -12,10 +12,10 @@
 #include "ngx_http_imagegram_page.h"
 
 
-/* Makes an answer of Redis's reply, in the request's pool.  Gives NGX_OK or a
- * status. */
+/* Makes an answer of Redis's reply, in the pool, which may outlive the request.
+ * Gives NGX_OK or a status. */
 typedef ngx_int_t (*ngx_http_imagegram_fetch_pt)(ngx_http_request_t *r,
-    redisReply *reply, ngx_http_imagegram_answer_t *answer);
+    redisReply *reply, ngx_pool_t *pool, ngx_http_imagegram_answer_t *answer);
 
 
 /* At the worker's start. */

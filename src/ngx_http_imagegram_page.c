@@ -78,8 +78,8 @@ ngx_http_imagegram_page_next(redisReply *reply, imagegram_cursor_e list,
 
 
 ngx_int_t
-ngx_http_imagegram_page_link(ngx_http_request_t *r, ngx_str_t *path,
-    ngx_str_t *cursor, ngx_str_t *link)
+ngx_http_imagegram_page_link(ngx_http_request_t *r, ngx_pool_t *pool,
+    ngx_str_t *path, ngx_str_t *cursor, ngx_str_t *link)
 {
     u_char  *p;
     size_t   len;
@@ -93,7 +93,7 @@ ngx_http_imagegram_page_link(ngx_http_request_t *r, ngx_str_t *path,
 
     len = ngx_strlen(p) + sizeof("<>; rel=\"next\"");
 
-    link->data = ngx_pnalloc(r->pool, len);
+    link->data = ngx_pnalloc(pool, len);
     if (link->data == NULL) {
         return NGX_ERROR;
     }

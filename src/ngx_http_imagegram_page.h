@@ -31,10 +31,10 @@ ngx_int_t ngx_http_imagegram_page_parse(ngx_http_request_t *r,
 ngx_int_t ngx_http_imagegram_page_next(redisReply *reply,
     imagegram_cursor_e list, ngx_str_t *cursor);
 
-/* Gives the value of Link (RFC 8288) to the next page, in the request's pool,
- * with a NUL behind it; path is what follows the API's base, with its arguments
- * but nextPage.  NGX_ERROR: no memory. */
-ngx_int_t ngx_http_imagegram_page_link(ngx_http_request_t *r,
+/* Gives the value of Link (RFC 8288) to the next page, in the pool, with a NUL
+ * behind it; path is what follows the API's base, with its arguments but
+ * nextPage.  NGX_ERROR: no memory. */
+ngx_int_t ngx_http_imagegram_page_link(ngx_http_request_t *r, ngx_pool_t *pool,
     ngx_str_t *path, ngx_str_t *cursor, ngx_str_t *link);
 
 

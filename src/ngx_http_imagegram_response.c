@@ -125,7 +125,7 @@ ngx_http_imagegram_send_body(ngx_http_request_t *r, ngx_uint_t status,
 
     b->pos = body->data;
     b->last = body->data + body->len;
-    b->temporary = 1;
+    b->memory = 1;      /* others may be sent it, too */
     b->last_buf = r == r->main;
     b->last_in_chain = 1;
 
