@@ -80,16 +80,10 @@ ngx_http_imagegram_get_feed(ngx_http_request_t *r)
         return rc;
     }
 
-    if (!base64) {
-        rc = ngx_http_imagegram_pages_get(r, &page,
-                                          ngx_http_imagegram_feed_render);
-        if (rc != NGX_DECLINED) {
-            return rc;
-        }
-    }
-
-    return ngx_http_imagegram_store_feed(r, page.limit, page.max,
-                                         ngx_http_imagegram_feed_reply);
+    return base64 ? ngx_http_imagegram_store_feed(r, page.limit, page.max,
+                                                ngx_http_imagegram_feed_reply)
+                  : ngx_http_imagegram_pages_get(r, &page,
+                                              ngx_http_imagegram_feed_render);
 }
 
 

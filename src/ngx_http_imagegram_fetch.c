@@ -4,9 +4,13 @@
  *
  * A fetch has a pool of its own, in which its page is rendered, and which the
  * requests that wait for it share: it lives until the last of them has ended.
- * As long as it has a command it is on its way, and in the worker's list.
- * Requests join one that was begun under the generation of now: what they have
- * seen of changes, that page has, too.
+ * As long as it has a command it is on its way.
+ *
+ * The worker's tree has the latest fetch of each page that is on its way, so
+ * that requests may join it, which they do where the page is sure to have all
+ * changes that they can have seen: because the fetch was begun under the
+ * generation of now; or because its command waits for the end of this turn of
+ * the event loop, and Redis has not read yet.
  */
 
 #include "ngx_http_imagegram.h"
@@ -20,11 +24,12 @@
 
 
 typedef struct {
-    ngx_queue_t                     queue;      /* of those on their way */
+    ngx_str_node_t                  node;       /* of the tree; its string is
+                                                 * the page's key */
+    ngx_uint_t                      latest;     /* it is in the tree */
     ngx_pool_t                     *pool;
-    ngx_http_imagegram_cache_t     *cache;
-    ngx_str_t                       key;
-    uint64_t                        generation;
+    ngx_http_imagegram_loc_conf_t  *conf;
+    uint64_t                        generation; /* 0: not to be stored */
     ngx_http_imagegram_fetch_pt     render;
     ngx_http_imagegram_command_t   *command;
     ngx_queue_t                     waiting;    /* requests */
@@ -47,10 +52,15 @@ typedef struct {
 
 
 static ngx_http_imagegram_fetch_t *ngx_http_imagegram_fetch_find(
-    ngx_http_imagegram_cache_t *cache, ngx_str_t *key, uint64_t generation);
+    ngx_str_t *key, uint32_t hash);
+static ngx_uint_t ngx_http_imagegram_fetch_joinable(
+    ngx_http_imagegram_fetch_t *fetch, ngx_http_imagegram_loc_conf_t *conf,
+    uint64_t generation);
 static ngx_http_imagegram_fetch_t *ngx_http_imagegram_fetch_create(
     ngx_http_imagegram_loc_conf_t *conf, ngx_http_imagegram_page_t *page,
     ngx_str_t *key, uint64_t generation);
+static void ngx_http_imagegram_fetch_unlist(
+    ngx_http_imagegram_fetch_t *fetch);
 static ngx_int_t ngx_http_imagegram_fetch_join(
     ngx_http_imagegram_fetch_t *fetch, ngx_http_request_t *r, ngx_uint_t gzip);
 static void ngx_http_imagegram_fetch_leave(void *data);
@@ -64,15 +74,20 @@ static ngx_int_t ngx_http_imagegram_fetch_failed(ngx_http_request_t *r,
     ngx_int_t rc);
 static ngx_int_t ngx_http_imagegram_fetch_compress(
     ngx_http_imagegram_fetch_t *fetch);
+static void ngx_http_imagegram_fetch_store(ngx_http_imagegram_fetch_t *fetch,
+    ngx_http_imagegram_answer_t *answer);
 
 
-static ngx_queue_t  ngx_http_imagegram_fetches;
+static ngx_rbtree_t       ngx_http_imagegram_fetches;
+static ngx_rbtree_node_t  ngx_http_imagegram_fetches_sentinel;
 
 
 void
 ngx_http_imagegram_fetch_init_process(void)
 {
-    ngx_queue_init(&ngx_http_imagegram_fetches);
+    ngx_rbtree_init(&ngx_http_imagegram_fetches,
+                    &ngx_http_imagegram_fetches_sentinel,
+                    ngx_str_rbtree_insert_value);
 }
 
 
@@ -81,16 +96,23 @@ ngx_http_imagegram_fetch(ngx_http_request_t *r,
     ngx_http_imagegram_page_t *page, ngx_str_t *key, ngx_uint_t gzip,
     uint64_t generation, ngx_http_imagegram_fetch_pt render)
 {
+    uint32_t                        hash;
     ngx_int_t                       rc;
     ngx_http_imagegram_fetch_t     *fetch;
     ngx_http_imagegram_loc_conf_t  *conf;
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
+    hash = ngx_crc32_short(key->data, key->len);
 
-    fetch = ngx_http_imagegram_fetch_find(conf->cache, key, generation);
+    fetch = ngx_http_imagegram_fetch_find(key, hash);
 
     if (fetch) {
-        return ngx_http_imagegram_fetch_join(fetch, r, gzip);
+
+        if (ngx_http_imagegram_fetch_joinable(fetch, conf, generation)) {
+            return ngx_http_imagegram_fetch_join(fetch, r, gzip);
+        }
+
+        ngx_http_imagegram_fetch_unlist(fetch);
     }
 
     fetch = ngx_http_imagegram_fetch_create(conf, page, key, generation);
@@ -100,6 +122,10 @@ ngx_http_imagegram_fetch(ngx_http_request_t *r,
     }
 
     fetch->render = render;
+    fetch->latest = 1;
+    fetch->node.node.key = hash;
+
+    ngx_rbtree_insert(&ngx_http_imagegram_fetches, &fetch->node.node);
 
     rc = ngx_http_imagegram_fetch_join(fetch, r, gzip);
 
@@ -110,27 +136,30 @@ ngx_http_imagegram_fetch(ngx_http_request_t *r,
 
 
 static ngx_http_imagegram_fetch_t *
-ngx_http_imagegram_fetch_find(ngx_http_imagegram_cache_t *cache,
-    ngx_str_t *key, uint64_t generation)
+ngx_http_imagegram_fetch_find(ngx_str_t *key, uint32_t hash)
 {
-    ngx_queue_t                 *q;
-    ngx_http_imagegram_fetch_t  *fetch;
+    ngx_str_node_t  *node;
 
-    for (q = ngx_queue_head(&ngx_http_imagegram_fetches);
-         q != ngx_queue_sentinel(&ngx_http_imagegram_fetches);
-         q = ngx_queue_next(q))
-    {
-        fetch = ngx_queue_data(q, ngx_http_imagegram_fetch_t, queue);
+    node = ngx_str_rbtree_lookup(&ngx_http_imagegram_fetches, key, hash);
 
-        if (fetch->cache == cache && fetch->generation == generation
-            && fetch->key.len == key->len
-            && ngx_memcmp(fetch->key.data, key->data, key->len) == 0)
-        {
-            return fetch;
-        }
+    return node ? (ngx_http_imagegram_fetch_t *)
+                       ((u_char *) node
+                        - offsetof(ngx_http_imagegram_fetch_t, node))
+                : NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_imagegram_fetch_joinable(ngx_http_imagegram_fetch_t *fetch,
+    ngx_http_imagegram_loc_conf_t *conf, uint64_t generation)
+{
+    if (generation) {
+        return fetch->generation == generation
+               && fetch->conf->cache == conf->cache;
     }
 
-    return NULL;
+    return fetch->conf == conf
+           && !ngx_http_imagegram_redis_sent(conf->redis, fetch->command);
 }
 
 
@@ -150,32 +179,38 @@ ngx_http_imagegram_fetch_create(ngx_http_imagegram_loc_conf_t *conf,
 
     if (fetch) {
         fetch->pool = pool;
-        fetch->cache = conf->cache;
+        fetch->conf = conf;
         fetch->generation = generation;
-        fetch->key.len = key->len;
-        fetch->key.data = ngx_pstrdup(pool, key);
+        fetch->users = 1;
+        fetch->node.str.len = key->len;
+        fetch->node.str.data = ngx_pstrdup(pool, key);
+
+        ngx_queue_init(&fetch->waiting);
+    }
+
+    if (fetch && fetch->node.str.data) {
         fetch->command = ngx_http_imagegram_store_page(conf, pool, page->limit,
                                                page->max,
                                                ngx_http_imagegram_fetch_reply,
                                                fetch);
-    }
-
-    if (fetch == NULL || fetch->key.data == NULL || fetch->command == NULL) {
-
-        if (fetch && fetch->command) {
-            ngx_http_imagegram_redis_forget(fetch->command);
+        if (fetch->command) {
+            return fetch;
         }
-
-        ngx_destroy_pool(pool);
-        return NULL;
     }
 
-    fetch->users = 1;
+    ngx_destroy_pool(pool);
 
-    ngx_queue_init(&fetch->waiting);
-    ngx_queue_insert_head(&ngx_http_imagegram_fetches, &fetch->queue);
+    return NULL;
+}
 
-    return fetch;
+
+static void
+ngx_http_imagegram_fetch_unlist(ngx_http_imagegram_fetch_t *fetch)
+{
+    if (fetch->latest) {
+        ngx_rbtree_delete(&ngx_http_imagegram_fetches, &fetch->node.node);
+        fetch->latest = 0;
+    }
 }
 
 
@@ -230,7 +265,7 @@ ngx_http_imagegram_fetch_release(ngx_http_imagegram_fetch_t *fetch)
 
     if (fetch->command) {
         ngx_http_imagegram_redis_forget(fetch->command);
-        ngx_queue_remove(&fetch->queue);
+        ngx_http_imagegram_fetch_unlist(fetch);
     }
 
     ngx_destroy_pool(fetch->pool);
@@ -247,7 +282,7 @@ ngx_http_imagegram_fetch_reply(void *data, ngx_int_t rc, redisReply *reply)
     ngx_http_imagegram_waiter_t  *waiter;
 
     fetch->command = NULL;
-    ngx_queue_remove(&fetch->queue);
+    ngx_http_imagegram_fetch_unlist(fetch);
     fetch->users++;
 
     q = ngx_queue_head(&fetch->waiting);
@@ -258,8 +293,7 @@ ngx_http_imagegram_fetch_reply(void *data, ngx_int_t rc, redisReply *reply)
                         : NGX_HTTP_SERVICE_UNAVAILABLE;
 
     if (rc == NGX_OK) {
-        ngx_http_imagegram_cache_put(fetch->cache, &fetch->key, &fetch->plain,
-                                     fetch->generation);
+        ngx_http_imagegram_fetch_store(fetch, &fetch->plain);
     }
 
     /* the end of one may be that of others: of an HTTP/2 connection, say */
@@ -318,8 +352,18 @@ ngx_http_imagegram_fetch_compress(ngx_http_imagegram_fetch_t *fetch)
         return NGX_ERROR;
     }
 
-    ngx_http_imagegram_cache_put(fetch->cache, &fetch->key, &fetch->compressed,
-                                 fetch->generation);
+    ngx_http_imagegram_fetch_store(fetch, &fetch->compressed);
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_imagegram_fetch_store(ngx_http_imagegram_fetch_t *fetch,
+    ngx_http_imagegram_answer_t *answer)
+{
+    if (fetch->generation) {
+        ngx_http_imagegram_cache_put(fetch->conf->cache, &fetch->node.str,
+                                     answer, fetch->generation);
+    }
 }

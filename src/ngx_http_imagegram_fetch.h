@@ -1,7 +1,7 @@
 
 /*
- * Pages of the feed on their way from Redis to the cache: each is asked for
- * once, for all requests of this worker that wait for it.
+ * Pages of the feed on their way from Redis, and to the cache: each is asked
+ * for once, for all requests of this worker that can do with it.
  */
 
 #ifndef _NGX_HTTP_IMAGEGRAM_FETCH_H_INCLUDED_
@@ -23,8 +23,8 @@ void ngx_http_imagegram_fetch_init_process(void);
 
 /*
  * Asks for the page with that key, which the cache did not have under that
- * generation, stores it, and answers with it, compressed or not.  Gives
- * NGX_DONE, the request is held then, or a status.
+ * generation, stores it, and answers with it, compressed or not; generation 0:
+ * it is not stored.  Gives NGX_DONE, the request is held then, or a status.
  */
 ngx_int_t ngx_http_imagegram_fetch(ngx_http_request_t *r,
     ngx_http_imagegram_page_t *page, ngx_str_t *key, ngx_uint_t gzip,

@@ -1,6 +1,6 @@
 
 /*
- * Pages by way of the cache, see the header.  Owns nothing.
+ * Pages, see the header.  Owns nothing.
  */
 
 #include "ngx_http_imagegram.h"
@@ -29,12 +29,12 @@ ngx_http_imagegram_pages_get(ngx_http_request_t *r,
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
 
-    if (conf->cache == NULL) {
-        return NGX_DECLINED;
-    }
-
     if (ngx_http_imagegram_pages_key(r, page, &key) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (conf->cache == NULL) {
+        return ngx_http_imagegram_fetch(r, page, &key, 0, 0, render);
     }
 
     gzip = 0;
@@ -51,10 +51,6 @@ ngx_http_imagegram_pages_get(ngx_http_request_t *r,
 
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (generation == 0) {
-        return NGX_DECLINED;
     }
 
     return ngx_http_imagegram_fetch(r, page, &key, gzip, generation, render);

@@ -103,6 +103,11 @@ ngx_http_imagegram_command_t *ngx_http_imagegram_redis_send(
     ngx_str_t *args, ngx_uint_t nargs, ngx_http_imagegram_redis_pt handler,
     void *data);
 
+/* Whether a command whose handler was not called yet may have left, at least in
+ * part; while it has not, Redis reads after whatever has happened by now. */
+ngx_uint_t ngx_http_imagegram_redis_sent(ngx_http_imagegram_redis_t *redis,
+    ngx_http_imagegram_command_t *command);
+
 /* Makes the client forget who waits for the command: its handler will not be
  * called.  Not after it was. */
 void ngx_http_imagegram_redis_forget(ngx_http_imagegram_command_t *command);

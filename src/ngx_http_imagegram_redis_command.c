@@ -62,6 +62,15 @@ ngx_http_imagegram_redis_send(ngx_http_imagegram_redis_t *redis,
 }
 
 
+ngx_uint_t
+ngx_http_imagegram_redis_sent(ngx_http_imagegram_redis_t *redis,
+    ngx_http_imagegram_command_t *command)
+{
+    return redis->state == NGX_HTTP_IMAGEGRAM_REDIS_READY
+           && command->start < redis->written;
+}
+
+
 void
 ngx_http_imagegram_redis_forget(ngx_http_imagegram_command_t *command)
 {
