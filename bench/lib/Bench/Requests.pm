@@ -28,6 +28,8 @@ my @lines = (
     [ lua           => '  nginx with Lua, its own script' ],
     [ lua_cards     => '  nginx with Lua, our script' ],
     [ node          => '  Node.js, its own script' ],
+    [ different     => 'GET posts?limit=20&nextPage=, all different' ],
+    [ redis_different => '  redis-benchmark, same script' ],
     [ cached        => 'GET posts?limit=20, imagegram_cache' ],
     [ static        => '  static file, same bytes' ],
     [ comment       => 'POST comments' ],
@@ -97,12 +99,18 @@ sub prepare {
     s/\Q$made\E/$self->{id}__rand_int__/g for @{ $command{comment} };
     s/\Q$id\E/$self->{id}__rand_int__/g for @{ $command{removal} };
 
+    # the first page, too, as nothing has as many comments
+    $command{different} = [ map { s/^\+inf$/(99__rand_int__/r }
+        @{ $command{feed} } ];
+
     $self->{command} = \%command;
 
     spew($server->dir . '/files/page.json', $self->{page});
 
     $self->{file} = {
         feed    => $self->file('feed', 'GET /posts?limit=20'),
+        different => $self->file('different',
+            'GET /posts?limit=20&nextPage=f1__counter___'),
         static  => $self->file('static', 'GET /page.json'),
         comment => $self->file('comment', "POST $path", $comment->{body}),
         removal => $self->file('removal',
@@ -133,6 +141,8 @@ sub reads {
     return (
         feed       => sub { $self->http(feed => $server->api) },
         redis_feed => sub { $self->redis('feed') },
+        different  => sub { $self->http(different => $server->api) },
+        redis_different => sub { $self->redis('different') },
         static     => sub { $self->http(static => $server->files) },
         cached     => sub { $self->http(feed => $server->cached) },
         map {
