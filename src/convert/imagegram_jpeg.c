@@ -30,6 +30,9 @@
 /* some cameras pad the end of the pixels */
 #define IMAGEGRAM_JPEG_PADDING  64          /* bytes */
 
+/* beside what is seen */
+#define IMAGEGRAM_JPEG_MARGIN   16          /* pixels */
+
 
 typedef struct {
     imagegram_jpeg_blocks_t        blocks;  /* must be the first */
@@ -44,6 +47,7 @@ typedef struct {
     imagegram_picture_t           *picture;
     imagegram_jpeg_meta_t          meta;
     unsigned char                 *row;
+    size_t                         row_at;  /* where decoded samples begin */
     int                            scan;    /* the number of this one */
     uint64_t                       work;    /* blocks of scans up to it */
     imagegram_reason_e             reason;  /* why it jumped */
@@ -53,6 +57,7 @@ typedef struct {
 static imagegram_reason_e imagegram_jpeg_run(imagegram_jpeg_t *jpeg);
 static imagegram_reason_e imagegram_jpeg_limits(imagegram_jpeg_t *jpeg);
 static imagegram_reason_e imagegram_jpeg_begin(imagegram_jpeg_t *jpeg);
+static void imagegram_jpeg_crop(imagegram_jpeg_t *jpeg);
 static void imagegram_jpeg_rows(imagegram_jpeg_t *jpeg);
 static boolean imagegram_jpeg_marker(j_decompress_ptr cinfo);
 static void imagegram_jpeg_read(j_decompress_ptr cinfo, unsigned char *dst,
@@ -232,8 +237,41 @@ imagegram_jpeg_begin(imagegram_jpeg_t *jpeg)
 
     jpeg->row = malloc((size_t) cinfo->output_width
                        * (size_t) cinfo->output_components);
+    if (jpeg->row == NULL) {
+        return IMAGEGRAM_MEMORY;
+    }
 
-    return (jpeg->row == NULL) ? IMAGEGRAM_MEMORY : IMAGEGRAM_OK;
+    imagegram_jpeg_crop(jpeg);
+
+    return IMAGEGRAM_OK;
+}
+
+
+/* What lies to the left and to the right of what is seen is read, but no more;
+ * with a margin for what upsampling mixes in. */
+
+static void
+imagegram_jpeg_crop(imagegram_jpeg_t *jpeg)
+{
+    JDIMENSION                      x, end;
+    struct jpeg_decompress_struct  *cinfo;
+
+    cinfo = &jpeg->cinfo;
+
+    x = jpeg->picture->x;
+    end = x + jpeg->picture->width + IMAGEGRAM_JPEG_MARGIN;
+
+    x = (x > IMAGEGRAM_JPEG_MARGIN) ? x - IMAGEGRAM_JPEG_MARGIN : 0;
+    end = (end < cinfo->output_width) ? end : cinfo->output_width;
+
+    if (end - x == cinfo->output_width) {
+        return;
+    }
+
+    end -= x;
+    jpeg_crop_scanline(cinfo, &x, &end);
+
+    jpeg->row_at = (size_t) x * (size_t) cinfo->output_components;
 }
 
 
@@ -241,14 +279,16 @@ static void
 imagegram_jpeg_rows(imagegram_jpeg_t *jpeg)
 {
     uint32_t                        y;
+    JSAMPROW                        row;
     struct jpeg_decompress_struct  *cinfo;
 
     cinfo = &jpeg->cinfo;
+    row = jpeg->row + jpeg->row_at;
 
     while (cinfo->output_scanline < cinfo->output_height) {
         y = cinfo->output_scanline;
 
-        (void) jpeg_read_scanlines(cinfo, &jpeg->row, 1);
+        (void) jpeg_read_scanlines(cinfo, &row, 1);
 
         imagegram_picture_row(jpeg->picture, y, jpeg->row);
     }

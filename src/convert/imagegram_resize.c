@@ -18,8 +18,13 @@
 #define IMAGEGRAM_ROWS   4
 
 
-/* a pixel, and the first sample of the next one along with it */
-typedef float  imagegram_resize_pixel_t __attribute__((vector_size(16)));
+/* taps that are multiplied at a time, from left to right: of six samples, and
+ * two more come along */
+#define IMAGEGRAM_TAPS   2
+
+typedef float  imagegram_resize_taps_t __attribute__((vector_size(32)));
+
+#define IMAGEGRAM_LANES  (sizeof(imagegram_resize_taps_t) / sizeof(float))
 
 
 static int imagegram_resize_axis(imagegram_resize_axis_t *axis, uint32_t to,
@@ -27,6 +32,7 @@ static int imagegram_resize_axis(imagegram_resize_axis_t *axis, uint32_t to,
 static void imagegram_resize_weigh(imagegram_resize_axis_t *axis, uint32_t i,
     double center, double scale);
 static double imagegram_resize_lanczos(double x);
+static int imagegram_resize_spread(imagegram_resize_t *r);
 static void imagegram_resize_down(imagegram_resize_t *r);
 static void imagegram_resize_sum(float *restrict sums,
     const unsigned char **rows, const float *weights, size_t n);
@@ -51,7 +57,8 @@ imagegram_resize_open(imagegram_resize_t *r, unsigned char *dst,
     r->upwards = upwards;
 
     if (imagegram_resize_axis(&r->across, dst_width, width) != 0
-        || imagegram_resize_axis(&r->down, dst_height, height) != 0)
+        || imagegram_resize_axis(&r->down, dst_height, height) != 0
+        || imagegram_resize_spread(r) != 0)
     {
         return IMAGEGRAM_MEMORY;
     }
@@ -60,9 +67,9 @@ imagegram_resize_open(imagegram_resize_t *r, unsigned char *dst,
 
     r->rows = malloc(n * r->down.taps);
 
-    /* the last pixel has a sample behind it, too */
+    /* the last pixel has lanes behind it, too */
 
-    r->sums = calloc(n + 1, sizeof(float));
+    r->sums = calloc(n + IMAGEGRAM_LANES, sizeof(float));
 
     return (r->rows != NULL && r->sums != NULL) ? IMAGEGRAM_OK
                                                 : IMAGEGRAM_MEMORY;
@@ -106,6 +113,7 @@ imagegram_resize_close(imagegram_resize_t *r)
     free(r->across.weights);
     free(r->down.first);
     free(r->down.weights);
+    free(r->spread);
     free(r->rows);
     free(r->sums);
 
@@ -196,6 +204,45 @@ imagegram_resize_lanczos(double x)
 }
 
 
+/* the weights across, one for each lane; a last tap without another one has
+ * zeros beside it */
+
+static int
+imagegram_resize_spread(imagegram_resize_t *r)
+{
+    float        *lanes;
+    size_t        n;
+    uint32_t      i, k, taps;
+    const float  *weights;
+
+    taps = r->across.taps;
+    weights = r->across.weights;
+
+    r->steps = (taps + IMAGEGRAM_TAPS - 1) / IMAGEGRAM_TAPS;
+
+    n = (size_t) r->dst_width * r->steps * IMAGEGRAM_LANES;
+
+    r->spread = calloc(n, sizeof(float));
+    if (r->spread == NULL) {
+        return -1;
+    }
+
+    for (i = 0; i < r->dst_width; i++) {
+        lanes = r->spread + (size_t) i * r->steps * IMAGEGRAM_LANES;
+
+        for (k = 0; k < taps; k++, weights++) {
+            lanes[0] = *weights;
+            lanes[1] = *weights;
+            lanes[2] = *weights;
+
+            lanes += (k % IMAGEGRAM_TAPS == 0) ? 3 : IMAGEGRAM_LANES - 3;
+        }
+    }
+
+    return 0;
+}
+
+
 /* the sums of the next row out; what is left of four rows weighs nothing */
 
 static void
@@ -243,30 +290,36 @@ imagegram_resize_sum(float *restrict sums, const unsigned char **rows,
 }
 
 
+IMAGEGRAM_VECTOR
 static void
 imagegram_resize_across(imagegram_resize_t *r)
 {
-    uint32_t                   i, k, y;
-    const float               *weights, *p;
-    unsigned char             *dst;
-    imagegram_resize_pixel_t   sum, pixel;
+    uint32_t                  i, k, y;
+    const float              *p, *lanes;
+    unsigned char            *dst;
+    imagegram_resize_taps_t   sum, samples, weights;
 
     y = r->upwards ? r->dst_height - 1 - r->out : r->out;
     dst = r->dst + (size_t) y * r->dst_width * 3;
-    weights = r->across.weights;
+    lanes = r->spread;
 
     for (i = 0; i < r->dst_width; i++, dst += 3) {
         p = r->sums + (size_t) r->across.first[i] * 3;
-        sum = (imagegram_resize_pixel_t) { 0, 0, 0, 0 };
+        memset(&sum, 0, sizeof(sum));
 
-        for (k = 0; k < r->across.taps; k++, p += 3) {
-            memcpy(&pixel, p, sizeof(pixel));
-            sum += pixel * *weights++;
+        for (k = 0; k < r->steps; k++) {
+            memcpy(&samples, p, sizeof(samples));
+            memcpy(&weights, lanes, sizeof(weights));
+
+            sum += samples * weights;
+
+            p += IMAGEGRAM_TAPS * 3;
+            lanes += IMAGEGRAM_LANES;
         }
 
-        dst[0] = imagegram_resize_sample(sum[0]);
-        dst[1] = imagegram_resize_sample(sum[1]);
-        dst[2] = imagegram_resize_sample(sum[2]);
+        dst[0] = imagegram_resize_sample(sum[0] + sum[3]);
+        dst[1] = imagegram_resize_sample(sum[1] + sum[4]);
+        dst[2] = imagegram_resize_sample(sum[2] + sum[5]);
     }
 }
 

@@ -33,6 +33,8 @@ typedef struct {
 
     imagegram_resize_axis_t   across;
     imagegram_resize_axis_t   down;
+    uint32_t                  steps;    /* of a sum across */
+    float                    *spread;   /* its weights, as they are used */
 
     uint32_t                  in;       /* rows that came */
     uint32_t                  out;
