@@ -2,7 +2,7 @@
 # make install      both, where nginx looks for them (DESTDIR is honoured)
 # make run          script/run
 # make test         script/test
-# make bench        figures on the event loop, requests, memory, uploads
+# make bench        figures on the event loop, requests, memory, uploads, images
 # make bench-scale  figures on a feed of BENCH_POSTS=5000000 posts
 # make clients      tus clients for the tests, from npm
 # make fuzz         each parser under libFuzzer, FUZZ_SECONDS=60 each, or less

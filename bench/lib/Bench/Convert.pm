@@ -10,6 +10,7 @@ package Bench::Convert;
 use strict;
 use warnings;
 
+use Cwd ();
 use File::Temp ();
 use IPC::Open2 ();
 
@@ -22,7 +23,6 @@ use Imagegram::Image ();
 use constant {
     MB    => 1024 * 1024,
     TURNS => 5,
-    FEW   => 3,             # turns that the slow ones take part in
 };
 
 # label, name of the file
@@ -36,7 +36,8 @@ my @pictures = (
     [ 'BMP, 8 bit, 100 MP' => '8.bmp' ],
 );
 
-my %slow = (vips => 1, magick => 1);
+# those that ours is measured by take part in each turn, the others in one
+my %measure = (sharp => qr/./, vips => qr/\.bmp$/);
 
 # by hand; the limit of pixels is no part of what is measured
 my $converter = "$ENV{IMAGEGRAM_BUILD}/imagegram-convert --max-pixels 400m";
@@ -81,6 +82,7 @@ sub run {
 
     my %figures = (
         pictures  => \%pictures,
+        photos    => $self->photos,
         sustained => Bench::Sustain::run($probe, slurp("$dir/phone.jpg"),
             $processors),
     );
@@ -125,7 +127,7 @@ sub picture {
 
     for my $turn (1 .. TURNS) {
         for my $program (map { $_->[0] } @programs) {
-            next if $failed{$program} || $slow{$program} && $turn > FEW;
+            next if $failed{$program} || $turn > turns($program, $name);
 
             my $sample = $warm{$program} ? $self->ask($warm{$program}, $name)
                 : $program =~ /^sharp/ ? undef
@@ -148,6 +150,16 @@ sub picture {
 }
 
 
+sub turns {
+    my ($program, $name) = @_;
+
+    my $measured = $program =~ /^(?:ours|hand)$/
+        || $measure{$program} && $name =~ $measure{$program};
+
+    return $measured ? TURNS : 1;
+}
+
+
 # How near ours comes to what MagickWand makes of the whole picture: the peak
 # signal to noise ratio, dB, of both as JPEGs that keep as much as they can.
 
@@ -155,9 +167,10 @@ sub quality {
     my ($self, $name) = @_;
 
     my ($dir, $tools) = @$self{qw(dir tools)};
-    my $whole = "$tools/magick $dir/$name $dir/whole.ppm 2> $dir/said && "
+    my $picture = $name =~ m{^/} ? $name : "$dir/$name";
+    my $whole = "$tools/magick $picture $dir/whole.ppm 2> $dir/said && "
         . "cjpeg -quality 100 -sample 2x2 $dir/whole.ppm > $dir/whole.jpg";
-    my $ours = "$converter --quality 100 $dir/$name $dir/out.jpg";
+    my $ours = "$converter --quality 100 $picture $dir/out.jpg";
 
     return undef if system($whole) != 0;
 
@@ -166,6 +179,24 @@ sub quality {
     return Imagegram::Image::psnr(map {
         Imagegram::Image::decode(slurp("$dir/$_.jpg"))
     } qw(out whole));
+}
+
+
+# The same of photos that somebody took, where they are there (see t/corpora.t):
+# the lowest and the highest.
+
+sub photos {
+    my ($self) = @_;
+
+    my @photos = glob(($ENV{IMAGEGRAM_CORPORA}
+        // Imagegram->top . '/../shared/corpora') . '/exif-orientation/*.jpg');
+
+    return {} unless @photos;
+
+    my @db = sort { $a <=> $b } map { $self->quality(Cwd::abs_path($_)) }
+        @photos;
+
+    return { n => scalar @db, least => $db[0], most => $db[-1] };
 }
 
 
@@ -275,10 +306,10 @@ sub text {
     );
 
     my $text = sprintf "Images: each to a progressive JPEG of 600x600, medians "
-        . "of %d turns, of vips and Magick\nof %d (vips: vipsthumbnail; sharp,"
-        . " 1: with one thread; MB: of the file; -: refused;\ndB: how near "
-        . "ours is to MagickWand's of the whole picture, as PSNR)\n",
-        TURNS, FEW;
+        . "of %d turns; \"sharp, 1\", Magick,\nand vips where it is no BMP, "
+        . "once (vips: vipsthumbnail; sharp, 1: with one thread;\nMB: of the "
+        . "file; -: refused; dB: how near ours is to MagickWand's of the whole"
+        . "\npicture, as PSNR)\n", TURNS;
 
     for my $name (qw(ms cpu mb)) {
         my @shown = grep { $name eq 'ms' || $_->[0] ne 'ours' } @programs;
@@ -299,6 +330,11 @@ sub text {
 
         $text .= "\n  $tables{$name}\n\n" . table(@rows);
     }
+
+    my $photos = $figures->{photos};
+
+    $text .= sprintf "\n  Of %d photos that somebody took, dB is %.1f to %.1f.\n",
+        @$photos{qw(n least most)} if $photos->{n};
 
     return "$text\n" . Bench::Sustain::text($figures->{sustained});
 }
