@@ -62,6 +62,7 @@ $SIG{$_} //= sub { exit 1 } for qw(HUP INT TERM);    # END is to run
 #   conf        a whole nginx.conf in place of all that
 #   redis       arguments for redis-server; undef: no Redis
 #   preload     a library that nginx is started with
+#   daemon      nginx goes to the background, as only then it can be upgraded
 #
 # %%DIR%%, %%MODULE%%, %%CONVERTER%%, %%REDIS%%, %%PORT%% and %%PORT_2%% ... are
 # substituted in all of them.
@@ -205,9 +206,18 @@ sub check_conf {
 sub start_nginx {
     my ($self) = @_;
 
-    my $command = $self->nginx_command('-g', "'daemon off;'");
+    if ($self->{daemon}) {
+        my $said = "$self->{dir}/logs/nginx";
 
-    $self->{nginx} = spawn($command, "$self->{dir}/logs/nginx");
+        system($self->nginx_command . " > '$said' 2>&1") == 0
+            or die "nginx did not start:\n", slurp($said), "\n";
+        $self->{nginx} = slurp("$self->{dir}/nginx.pid") + 0;
+
+    } else {
+        my $command = $self->nginx_command('-g', "'daemon off;'");
+
+        $self->{nginx} = spawn($command, "$self->{dir}/logs/nginx");
+    }
 
     my ($port) = $self->conf =~ /listen 127\.0\.0\.1:(\d+)/;
 
