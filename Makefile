@@ -8,9 +8,11 @@
 # make fuzz         each parser under libFuzzer, FUZZ_SECONDS=60 each, or less
 #                   where FUZZ_RUNS=... are done before; FUZZERS=... for some
 # make check        formatting and static analysis
+# make coverage     which lines the tests reach: at least 90 %
 # make clean
 #
 # SANITIZE=address builds into build/asan, under AddressSanitizer and UBSan.
+# COVERAGE=folder builds into build/coverage what counts into that folder.
 # NGX_SRC=... takes other nginx sources than those of Debian's nginx-dev;
 # NGX_FLAGS=... are configure's arguments then.
 
@@ -33,6 +35,18 @@ CC_OPT =	-g -O1 -fPIC -fno-omit-frame-pointer \
 LD_OPT =	-fsanitize=address,undefined
 endif
 
+# Each counter is a place in a mapped file, which it shares with all processes:
+# it counts in who is killed or may open no file, too, as gcov's would not.
+
+ifdef COVERAGE
+BUILD =		$(CURDIR)/build/coverage
+CC =		clang
+CC_OPT =	-g -O1 -fPIC -fcoverage-mapping \
+		-fprofile-instr-generate=$(COVERAGE)/%m%c.profraw \
+		-mllvm -runtime-counter-relocation
+LD_OPT =	-fprofile-instr-generate
+endif
+
 MODULE =	$(BUILD)/ngx_http_imagegram_module.so
 CONVERTER =	$(BUILD)/imagegram-convert
 
@@ -46,7 +60,8 @@ IMAGEGRAM_CONVERTER ?=	/usr/lib/nginx/imagegram-convert
 export IMAGEGRAM_CONVERTER
 
 
-.PHONY:		all install run test bench bench-scale fuzz check clean
+.PHONY:		all install run test bench bench-scale fuzz check coverage \
+		clean
 
 all:		$(BUILD)/Makefile
 	@$(MAKE) -s -f $(BUILD)/Makefile -C $(NGX_SRC) modules
@@ -229,6 +244,9 @@ endef
 
 check:
 	@script/check
+
+coverage:
+	@script/coverage
 
 clean:
 	rm -rf build

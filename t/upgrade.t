@@ -233,8 +233,9 @@ $t->reload(main => "$t->{main} worker_shutdown_timeout 1s;");
 @uploads = uploads();
 $tus = Imagegram::Tus->create($t, $bmp);
 $patch = $tus->begin(0, $bmp, 20_000);
-ok(wait_for(sub { $tus->offset >= 15_000 || $t->files('tmp') == UPLOADS }, 30),
-    'a hundred uploads');
+ok(wait_for(sub { $t->files('tmp') == UPLOADS }, 30), 'a hundred uploads');
+ok(wait_for(sub { -s $t->storage . '/uploads/' . $tus->id == 20_000 }, 30),
+    'and one of tus');
 kill 'QUIT', $t->nginx_pid;
 ok(wait_for(sub { !grep { alive($_) } @started }, 30),
     'worker_shutdown_timeout ends them');
