@@ -37,10 +37,10 @@ ngx_http_imagegram_pages_get(ngx_http_request_t *r,
         return ngx_http_imagegram_fetch(r, page, &key, 0, 0, render);
     }
 
-    gzip = 0;
-
 #if (NGX_HTTP_GZIP)
     gzip = conf->cache_gzip && ngx_http_gzip_ok(r) == NGX_OK;
+#else
+    gzip = 0;
 #endif
 
     rc = ngx_http_imagegram_pages_lookup(r, &key, gzip, &answer, &generation);

@@ -31,7 +31,7 @@ static void ngx_http_imagegram_user_child(ngx_fd_t fd,
 
 
 /* what a child says that could not become the user */
-#define NGX_HTTP_IMAGEGRAM_USER_FAILED  -1
+#define NGX_HTTP_IMAGEGRAM_USER_FAILED  (-1)
 
 
 ngx_int_t

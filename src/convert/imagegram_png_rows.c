@@ -334,7 +334,7 @@ static void
 imagegram_png_flatten(imagegram_png_t *png, const unsigned char *row,
     uint32_t n)
 {
-    unsigned        i, colors, value, alpha, max, sample[4];
+    unsigned        i, colors, value, alpha, max, sample[4] = { 0 };
     unsigned char  *out;
 
     out = png->out;

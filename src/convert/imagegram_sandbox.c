@@ -14,7 +14,7 @@
 #include <fcntl.h>
 #include <seccomp.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -359,7 +359,7 @@ static int
 imagegram_sandbox_mapped(uint64_t *bytes)
 {
     int                 fd;
-    char                buf[64];
+    char                buf[64], *end;
     ssize_t             n;
     unsigned long long  pages;
 
@@ -378,7 +378,9 @@ imagegram_sandbox_mapped(uint64_t *bytes)
 
     buf[n] = '\0';
 
-    if (sscanf(buf, "%llu", &pages) != 1) {
+    pages = strtoull(buf, &end, 10);
+
+    if (end == buf) {
         return -1;
     }
 

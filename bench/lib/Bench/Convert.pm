@@ -333,8 +333,8 @@ sub text {
 
     my $photos = $figures->{photos};
 
-    $text .= sprintf "\n  Of %d photos that somebody took, dB is %.1f to %.1f.\n",
-        @$photos{qw(n least most)} if $photos->{n};
+    $text .= sprintf "\n  Of %d photos that somebody took, dB is %.1f to "
+        . "%.1f.\n", @$photos{qw(n least most)} if $photos->{n};
 
     return "$text\n" . Bench::Sustain::text($figures->{sustained});
 }
