@@ -542,13 +542,15 @@ sub walk {
 }
 
 
-# A request by curl, which speaks HTTP/2 (--http2-prior-knowledge, on port 2).
+# A request by curl, which speaks HTTP/2 (--http2-prior-knowledge, on port 2),
+# and TLS, where the path is a URL.
 
 sub curl {
     my ($self, $port, $path, @arguments) = @_;
 
-    my $url = sprintf 'http://127.0.0.1:%d%s', $self->port($port),
-        $self->path($path);
+    my $url = $path =~ /^https:/ ? $path
+        : sprintf 'http://127.0.0.1:%d%s', $self->port($port),
+            $self->path($path);
 
     open my $pipe, '-|', 'curl', '-sSi', @arguments, $url
         or die "curl: $!\n";
