@@ -6,12 +6,17 @@
  * answer.  System calls that libraries try when something is amiss (a
  * configuration file, a temporary file) fail with EPERM, so that they go on;
  * everything else kills the process, which shows as a crash.
+ *
+ * The parent has libseccomp make the filter's program, once; a child only hands
+ * that to the kernel, which takes no memory that could be missing.
  */
 
 #define _GNU_SOURCE
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -38,13 +43,15 @@
 static int imagegram_sandbox_allow(scmp_filter_ctx filter);
 static int imagegram_sandbox_allow_some(scmp_filter_ctx filter);
 static int imagegram_sandbox_refuse(scmp_filter_ctx filter);
+static int imagegram_sandbox_program(scmp_filter_ctx filter);
 static int imagegram_sandbox_limits(const imagegram_sandbox_t *limits);
 static int imagegram_sandbox_limit(int resource, uint64_t soft,
     uint64_t hard);
 static int imagegram_sandbox_mapped(uint64_t *bytes);
 
 
-static scmp_filter_ctx  imagegram_sandbox_filter;
+/* never freed */
+static struct sock_fprog  imagegram_sandbox_filter;
 
 
 static const int  imagegram_sandbox_allowed[] = {
@@ -117,6 +124,7 @@ static const int  imagegram_sandbox_refused[] = {
 int
 imagegram_sandbox_init(void)
 {
+    int              rc;
     scmp_filter_ctx  filter;
 
     filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -125,17 +133,14 @@ imagegram_sandbox_init(void)
         return -1;
     }
 
-    if (imagegram_sandbox_allow(filter) == -1
-        || imagegram_sandbox_allow_some(filter) == -1
-        || imagegram_sandbox_refuse(filter) == -1)
-    {
-        seccomp_release(filter);
-        return -1;
-    }
+    rc = (imagegram_sandbox_allow(filter) == -1
+          || imagegram_sandbox_allow_some(filter) == -1
+          || imagegram_sandbox_refuse(filter) == -1
+          || imagegram_sandbox_program(filter) == -1) ? -1 : 0;
 
-    imagegram_sandbox_filter = filter;
+    seccomp_release(filter);
 
-    return 0;
+    return rc;
 }
 
 
@@ -220,6 +225,44 @@ imagegram_sandbox_refuse(scmp_filter_ctx filter)
 }
 
 
+/* libseccomp writes it to a file only */
+
+static int
+imagegram_sandbox_program(scmp_filter_ctx filter)
+{
+    int    fd, rc;
+    off_t  size;
+    void  *program;
+
+    fd = memfd_create("imagegram-sandbox", MFD_CLOEXEC);
+
+    if (fd == -1) {
+        return -1;
+    }
+
+    rc = -1;
+
+    if (seccomp_export_bpf(filter, fd) == 0) {
+        size = lseek(fd, 0, SEEK_END);
+        program = (size > 0) ? malloc((size_t) size) : NULL;
+
+        if (program != NULL && pread(fd, program, (size_t) size, 0) == size) {
+            imagegram_sandbox_filter.filter = program;
+            imagegram_sandbox_filter.len = (unsigned short)
+                                  ((size_t) size / sizeof(struct sock_filter));
+            rc = 0;
+
+        } else {
+            free(program);
+        }
+    }
+
+    (void) close(fd);
+
+    return rc;
+}
+
+
 int
 imagegram_sandbox_fds(const int *fds, size_t n)
 {
@@ -295,7 +338,8 @@ imagegram_sandbox_enter(const imagegram_sandbox_t *limits)
         return -1;
     }
 
-    return (seccomp_load(imagegram_sandbox_filter) == 0) ? 0 : -1;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER,
+                 &imagegram_sandbox_filter, 0, 0);
 }
 
 

@@ -1,0 +1,201 @@
+#!/usr/bin/perl
+
+# Memory that is not there: for each kind of request, each allocation fails
+# once.  Whoever asks gets a clear answer or none, and nothing else happens.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use File::Temp qw(tempdir);
+use MIME::Base64 qw(encode_base64);
+
+use Imagegram qw(alive open_files slurp spew wait_for);
+use Imagegram::Image;
+use Imagegram::Tus qw(create_request);
+use Test::More;
+
+
+plan skip_all => 'the sanitizers have an allocator of their own'
+    if Imagegram->sanitized;
+
+my $folder = tempdir(CLEANUP => 1);
+my $control = "$folder/control";
+my $source = Imagegram->top . '/t/lib/no_memory.c';
+
+chmod 0755, $folder;
+spew($control, pack 'i3', 0, 0, 0);
+chmod 0666, $control;
+system(qw(cc -shared -fPIC -Wall -Wextra -Werror -fno-builtin),
+    qq(-DCONTROL="$control"), '-o', "$folder/no_memory.so", $source) == 0
+    or die "$source does not compile\n";
+
+# pools as small as nginx lets them be: nearly each thing is an allocation
+
+my $t = Imagegram->new(
+    preload  => "$folder/no_memory.so",
+    users    => { ann => 'a' },
+    settings => { redis => '%%REDIS%% timeout=20s' },
+    http     => 'connection_pool_size 256; request_pool_size 256;',
+    servers  => 'server {
+        listen 127.0.0.1:%%PORT_2%%;
+        location / { imagegram; imagegram_cache zone=feed:1m; }
+    }',
+)->start;
+
+# nginx says what it could not get; what depended on it says so, too
+$t->expect_log(qr/(?:malloc|memalign|calloc)\(.*Cannot allocate memory/,
+    qr/\[(?:emerg|alert|crit|error)\]/);
+
+
+sub fail_at {
+    my ($pid, $n) = @_;
+
+    open my $file, '+<:raw', $control or die "$control: $!\n";
+    syswrite $file, pack 'i3', $pid, $n, 0;
+}
+
+sub failed { (unpack 'i3', slurp($control))[2] }
+
+
+my $image = Imagegram::Image::png(4, 4);
+my $post = $t->post(user => 'ann', author => 'ann')->{PostID};
+my ($worker) = $t->worker_pids;
+my @ann = (user => 'ann');
+my $key = 0;
+
+sub comment { $t->comment($post, @ann)->{CommentID} }
+
+sub upload { Imagegram::Tus->create($t, $image, @ann) }
+
+my %requests = (
+    'GET posts'            => sub { ['GET', 'posts'] },
+    'GET posts, cached'    => sub { ['GET', '/posts', port => 2] },
+    'GET posts, gzip'      => sub { ['GET', '/posts', port => 2,
+        headers => ['Accept-Encoding' => 'gzip']] },
+    'GET posts, base64'    => sub { ['GET', 'posts?images=base64&limit=3'] },
+    'GET posts/ID'         => sub { ['GET', "posts/$post"] },
+    'GET comments'         => sub { ['GET', "posts/$post/comments?limit=1"] },
+    'GET comments/ID'      => sub { my $c = comment();
+        ['GET', "posts/$post/comments/$c"] },
+    'POST comments'        => sub { ['POST', "posts/$post/comments", @ann,
+        json => { body => 'x' }] },
+    'POST comments, again' => sub { ['POST', "posts/$post/comments", @ann,
+        headers => ['Idempotency-Key' => 'k' . ++$key],
+        json => { body => 'x' }] },
+    'DELETE comments/ID'   => sub { my $c = comment();
+        ['DELETE', "posts/$post/comments/$c", @ann] },
+    'DELETE posts/ID'      => sub {
+        my $p = $t->post(@ann, author => 'ann')->{PostID};
+        ['DELETE', "posts/$p", @ann] },
+    'POST posts'           => sub {
+        my ($type, $body) = Imagegram::Body::multipart(body => 'x',
+            image => $image);
+        ['POST', 'posts', @ann, body => $body,
+            headers => ['Content-Type' => $type]] },
+    'POST posts, JSON'     => sub { ['POST', 'posts', @ann,
+        headers => ['Idempotency-Key' => 'k' . ++$key],
+        json => { body => 'x', image_contents => encode_base64($image, '') }]
+        },
+    'POST uploads'         => sub { ['POST', 'uploads', @ann, length => 0,
+        headers => ['Tus-Resumable' => '1.0.0',
+            'Upload-Length' => length $image,
+            'Upload-Metadata' => Imagegram::Tus::metadata(body => 'x')]] },
+    'HEAD uploads/ID'      => sub { ['HEAD', upload()->path, @ann,
+        headers => ['Tus-Resumable' => '1.0.0']] },
+    'PATCH uploads/ID'     => sub { my $u = upload();
+        my %chunk = $u->chunk(0, $image);
+        ['PATCH', $u->path, @ann, %chunk, headers => [@{ $chunk{headers} },
+            'Tus-Resumable' => '1.0.0']] },
+    'DELETE uploads/ID'    => sub { ['DELETE', upload()->path, @ann,
+        headers => ['Tus-Resumable' => '1.0.0']] },
+    'OPTIONS'              => sub { ['OPTIONS', 'uploads'] },
+    'GET none'             => sub { ['GET', 'none'] },
+);
+
+# so that all that is made once is there
+
+$t->request(@{ $requests{$_}->() }) for sort keys %requests;
+wait_for(sub { $t->get('/posts', port => 2)->{status} == 200 }, 10);
+
+my $open = open_files($worker);
+
+for my $what (sort keys %requests) {
+    my ($n, %statuses, $normal) = (0);
+
+    while (++$n < 500) {
+        my ($method, $path, %options) = @{ $requests{$what}->() };
+
+        fail_at($worker, $n);
+
+        my $r = $t->request($method, $path, %options);
+
+        if (!failed()) {
+            $normal = $r->{status};
+            fail_at(0, 0);
+            last;
+        }
+
+        $statuses{ $r->{status} }++;
+        last if !alive($worker);
+    }
+
+    ok(alive($worker), "$what: the worker lives") or last;
+    like($normal, qr/^(?:20|404)/, "$what: $n, and it has what it needs");
+    cmp_ok($n, '>', 5, 'which was more than a few allocations');
+    is_deeply([grep { !/^(?:0|2..|401|404|50.)$/ } keys %statuses], [],
+        'who did not get it got a clear answer') or diag(explain(\%statuses));
+}
+
+is_deeply([$t->worker_pids], [$worker], 'the worker is the one that began');
+ok(wait_for(sub { open_files($worker) <= $open }, 30), 'and holds nothing')
+    or diag(open_files($worker), " > $open");
+ok(wait_for(sub { !$t->conversion_pids }, 30), 'nothing is being converted');
+
+my ($posts) = $t->walk('posts?limit=100');
+my $check = grep { !/^2/ } map { ($t->get($_->{Image})->{status}) } @$posts;
+
+is($check, 0, 'each post has its image');
+is($t->get("posts/$post")->{json}{CommentCount},
+    scalar @{ ($t->walk("posts/$post/comments?limit=100"))[0] },
+    'and as many comments as it says');
+
+
+# the child of a converter, by hand
+
+my $photo = Imagegram::Image::jpeg(64, 48);
+my %pictures = (
+    PNG               => $image,
+    'an interlaced'   => Imagegram::Image::png(9, 9, interlaced => 1),
+    BMP               => Imagegram::Image::bmp(9, 9),
+    JPEG              => $photo,
+    'a progressive'   => Imagegram::Image::jpeg(64, 48,
+        options => ['-progressive']),
+);
+
+for my $what (sort keys %pictures) {
+    my ($n, %results) = (0);
+
+    spew("$folder/in", $pictures{$what});
+
+    while (++$n < 2000) {
+        fail_at(0, $n);
+
+        my $line = join '', `timeout 20 env LD_PRELOAD=$folder/no_memory.so @{[
+            $t->converter ]} $folder/in $folder/out 2>&1`;
+        my $status = $? & 127 ? "signal $?" : $? >> 8;
+
+        last if !failed();
+        $results{$status}++;
+        $results{'no word'}++ if $status && $line !~ /\S/;
+    }
+
+    is_deeply([grep { !/^[012]$/ } keys %results], [],
+        "$what, $n allocations: each may fail") or diag(explain(\%results));
+}
+
+fail_at(0, 0);
+
+done_testing();
