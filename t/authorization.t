@@ -77,7 +77,8 @@ open my $stderr, '>&', \*STDERR;
 open STDERR, '>', "$dir/openssl";
 
 for my $authority (qw(server other)) {
-    openssl(qw(req -x509 -newkey rsa:2048 -nodes -days 2 -subj), "/CN=$authority",
+    openssl(qw(req -x509 -newkey rsa:2048 -nodes -days 2 -subj),
+        "/CN=$authority",
         '-keyout', "$dir/$authority.key", '-out', "$dir/$authority.crt");
 }
 

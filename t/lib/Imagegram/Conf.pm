@@ -59,6 +59,7 @@ http {
             default_type image/jpeg;
             add_header Cache-Control "public, max-age=31536000, immutable";
             add_header X-Content-Type-Options nosniff;
+            max_ranges 1;
         }
     }
 

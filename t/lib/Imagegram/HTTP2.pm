@@ -7,6 +7,7 @@ package Imagegram::HTTP2;
 #   $c->begin('PATCH', '/uploads/ID', ['upload-offset' => 0], $bytes);
 #   $c->data($more);
 #   $c->reset;                      # the stream; $c->close the connection
+#   $c->next_stream;                # the next request is on another one
 
 use strict;
 use warnings;
@@ -32,7 +33,7 @@ sub new {
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
         PeerPort => $options{port}) or die "connect: $!\n";
 
-    my $self = bless { socket => $socket }, $class;
+    my $self = bless { socket => $socket, stream => 1 }, $class;
 
     $self->put("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     $self->frame(SETTINGS, 0, 0, '');
@@ -41,8 +42,8 @@ sub new {
 }
 
 
-# A request on stream 1, with headers (in small letters) and the first bytes of
-# its body, at most 64 KB.
+# A request, with headers (in small letters) and the first bytes of its body, at
+# most 64 KB.
 
 sub begin {
     my ($self, $method, $path, $headers, $bytes) = @_;
@@ -56,7 +57,7 @@ sub begin {
         $block .= "\0" . string($name) . string($value);
     }
 
-    $self->frame(HEADERS, END_HEADERS, 1, $block);
+    $self->frame(HEADERS, END_HEADERS, $self->{stream}, $block);
     return $self->data($bytes);
 }
 
@@ -64,7 +65,7 @@ sub begin {
 sub data {
     my ($self, $bytes) = @_;
 
-    $self->frame(DATA, 0, 1, $_) for unpack '(a' . FRAME . ')*', $bytes;
+    $self->frame(DATA, 0, $self->{stream}, $_) for unpack '(a' . FRAME . ')*', $bytes;
 
     return $self;
 }
@@ -74,7 +75,10 @@ sub data {
 sub string { chr(length $_[0]) . $_[0] }
 
 
-sub reset { $_[0]->frame(RST_STREAM, 0, 1, pack 'N', CANCEL) }
+sub reset { $_[0]->frame(RST_STREAM, 0, $_[0]{stream}, pack 'N', CANCEL) }
+
+
+sub next_stream { $_[0]{stream} += 2 }
 
 
 # $rst: as a client that vanishes
