@@ -144,7 +144,7 @@ ngx_http_imagegram_creation_receive(ngx_http_imagegram_creation_t *creation)
                                             NGX_HTTP_IMAGEGRAM_TEMP_BODY);
 
     if (*fd == NGX_INVALID_FILE) {
-        rc = ngx_http_imagegram_publication_disk_status(ngx_errno);
+        rc = ngx_http_imagegram_storage_status(ngx_errno);
 
         ngx_log_error(NGX_LOG_CRIT, r->connection->log, ngx_errno,
                       "imagegram: creating a file in \"%V/tmp\" failed",

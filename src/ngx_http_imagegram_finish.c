@@ -119,7 +119,7 @@ ngx_http_imagegram_finish_claimed(void *data)
         return;
 
     default:
-        ngx_http_imagegram_finish_trouble(t, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        ngx_http_imagegram_finish_trouble(t, NGX_HTTP_SERVICE_UNAVAILABLE);
     }
 }
 

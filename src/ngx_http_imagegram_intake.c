@@ -14,6 +14,7 @@
 
 #include "ngx_http_imagegram_intake.h"
 #include "ngx_http_imagegram_request.h"
+#include "ngx_http_imagegram_storage.h"
 #include "ngx_http_imagegram_task.h"
 
 
@@ -395,9 +396,7 @@ ngx_http_imagegram_intake_resume(ngx_http_request_t *r)
         ngx_log_error(NGX_LOG_CRIT, r->connection->log, err,
                       "a request body cannot be written");
 
-        in->rc = (err == ENOSPC || err == EDQUOT)
-                     ? NGX_HTTP_INSUFFICIENT_STORAGE
-                     : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        in->rc = ngx_http_imagegram_storage_status(err);
 
     } else if (in->written != NGX_OK) {
         in->rc = in->written;

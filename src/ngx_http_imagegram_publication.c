@@ -93,17 +93,6 @@ ngx_http_imagegram_publication_give_up(ngx_http_imagegram_publication_t *p,
 }
 
 
-ngx_int_t
-ngx_http_imagegram_publication_disk_status(ngx_err_t err)
-{
-    if (err == NGX_ENOSPC || err == EDQUOT) {
-        return NGX_HTTP_INSUFFICIENT_STORAGE;
-    }
-
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
-}
-
-
 static void
 ngx_http_imagegram_publication_prepare(void *data, ngx_log_t *log)
 {
@@ -155,7 +144,7 @@ ngx_http_imagegram_publication_prepared(void *data)
                       &p->job->conf->storage->path);
 
         ngx_http_imagegram_publication_give_up(p,
-                          ngx_http_imagegram_publication_disk_status(p->err));
+                          ngx_http_imagegram_storage_status(p->err));
         return;
     }
 
@@ -248,7 +237,7 @@ ngx_http_imagegram_publication_placed(void *data)
                       (size_t) IMAGEGRAM_ID_LEN, p->id,
                       &p->job->conf->storage->path);
 
-        p->status = ngx_http_imagegram_publication_disk_status(p->err);
+        p->status = ngx_http_imagegram_storage_status(p->err);
         p->handler(p, NGX_DECLINED, NULL);
         return;
     }

@@ -89,8 +89,5 @@ void ngx_http_imagegram_publication_start(
 void ngx_http_imagegram_publication_give_up(
     ngx_http_imagegram_publication_t *publication, ngx_int_t status);
 
-/* What a request is to end with where a file could not be written. */
-ngx_int_t ngx_http_imagegram_publication_disk_status(ngx_err_t err);
-
 
 #endif /* _NGX_HTTP_IMAGEGRAM_PUBLICATION_H_INCLUDED_ */

@@ -59,6 +59,14 @@ static ngx_str_t  ngx_http_imagegram_format_names[] = {
 };
 
 
+ngx_int_t
+ngx_http_imagegram_storage_status(ngx_err_t err)
+{
+    return (err == NGX_ENOSPC || err == EDQUOT)
+           ? NGX_HTTP_INSUFFICIENT_STORAGE : NGX_HTTP_SERVICE_UNAVAILABLE;
+}
+
+
 ngx_fd_t
 ngx_http_imagegram_storage_create(ngx_http_imagegram_storage_t *storage,
     u_char *id, ngx_http_imagegram_temp_e type)

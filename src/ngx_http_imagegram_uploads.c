@@ -258,7 +258,7 @@ ngx_http_imagegram_uploads_create_work(void *data, ngx_log_t *log)
 
     if (t->rc != NGX_OK) {
         t->err = ngx_errno;
-        t->status = ngx_http_imagegram_publication_disk_status(t->err);
+        t->status = ngx_http_imagegram_storage_status(t->err);
     }
 }
 
@@ -269,10 +269,6 @@ ngx_http_imagegram_uploads_open_work(void *data, ngx_log_t *log)
     ngx_http_imagegram_transfer_t *t = data;
 
     t->status = ngx_http_imagegram_uploads_open_status(t, log);
-
-    if (t->status == NGX_HTTP_INTERNAL_SERVER_ERROR) {
-        t->err = ngx_errno;
-    }
 }
 
 
@@ -317,7 +313,8 @@ ngx_http_imagegram_uploads_open_status(ngx_http_imagegram_transfer_t *t,
         return NGX_HTTP_NOT_FOUND;
 
     case NGX_ERROR:
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        t->err = ngx_errno;
+        return ngx_http_imagegram_storage_status(t->err);
 
     default:
         return rc;
@@ -510,8 +507,9 @@ ngx_http_imagegram_uploads_settle_work(void *data, ngx_log_t *log)
                                                                      : NULL);
         if (t->status == NGX_OK && rc != NGX_OK) {
             t->status = rc == NGX_DECLINED ? NGX_HTTP_CHECKSUM_MISMATCH
-                        : rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR
-                                          : rc;
+                        : rc == NGX_ERROR
+                              ? ngx_http_imagegram_storage_status(ngx_errno)
+                              : rc;
         }
     }
 
