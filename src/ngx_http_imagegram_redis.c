@@ -276,7 +276,8 @@ ngx_http_imagegram_redis_handshake(ngx_http_imagegram_redis_t *redis)
             continue;
         }
 
-        command = ngx_http_imagegram_redis_command(NULL, args, last - args);
+        command = ngx_http_imagegram_redis_command(redis, NULL, args,
+                                                   last - args);
         if (command == NULL) {
             return NGX_ERROR;
         }

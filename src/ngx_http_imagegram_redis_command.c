@@ -8,9 +8,10 @@
  * connection is ready; sent, until its reply or the end of the connection.
  * It is freed right after its handler was called.
  *
- * All commands have the same timeout, so the first one sent is the first to
- * expire: one timer is enough.  It expires the connection, not the command,
- * since a late reply could not be told from the next one's.
+ * A command's time runs from when it was given, also while it waits.  All have
+ * the same timeout, so the first of a queue is the first to expire: one timer
+ * is enough.  For one that was sent it expires the connection, not the
+ * command, since a late reply could not be told from the next one's.
  */
 
 #include <ngx_config.h>
@@ -24,9 +25,11 @@
 #define NGX_HTTP_IMAGEGRAM_REDIS_BUFFER  65536
 
 
+static void ngx_http_imagegram_redis_watch(ngx_http_imagegram_redis_t *redis);
 static ngx_int_t ngx_http_imagegram_redis_reserve(ngx_buf_t *out, size_t size);
 static ngx_uint_t ngx_http_imagegram_redis_message(
     ngx_http_imagegram_redis_t *redis, redisReply *reply);
+static ngx_msec_t ngx_http_imagegram_redis_left(ngx_queue_t *queue);
 
 
 ngx_http_imagegram_command_t *
@@ -40,7 +43,7 @@ ngx_http_imagegram_redis_send(ngx_http_imagegram_redis_t *redis,
         return NULL;
     }
 
-    command = ngx_http_imagegram_redis_command(script, args, nargs);
+    command = ngx_http_imagegram_redis_command(redis, script, args, nargs);
     if (command == NULL) {
         return NULL;
     }
@@ -50,6 +53,7 @@ ngx_http_imagegram_redis_send(ngx_http_imagegram_redis_t *redis,
 
     if (redis->state != NGX_HTTP_IMAGEGRAM_REDIS_READY) {
         ngx_queue_insert_tail(&redis->waiting, &command->queue);
+        ngx_http_imagegram_redis_watch(redis);
         return command;
     }
 
@@ -79,8 +83,8 @@ ngx_http_imagegram_redis_forget(ngx_http_imagegram_command_t *command)
 
 
 ngx_http_imagegram_command_t *
-ngx_http_imagegram_redis_command(ngx_http_imagegram_script_t *script,
-    ngx_str_t *args, ngx_uint_t nargs)
+ngx_http_imagegram_redis_command(ngx_http_imagegram_redis_t *redis,
+    ngx_http_imagegram_script_t *script, ngx_str_t *args, ngx_uint_t nargs)
 {
     size_t                         size;
     u_char                        *p;
@@ -104,6 +108,7 @@ ngx_http_imagegram_redis_command(ngx_http_imagegram_script_t *script,
     ngx_memzero(command, sizeof(ngx_http_imagegram_command_t));
 
     command->script = script;
+    command->deadline = ngx_current_msec + redis->timeout;
     command->argv = (const char **) (command + 1);
     command->lens = (size_t *) (command->argv + argc);
 
@@ -154,24 +159,29 @@ ngx_http_imagegram_redis_format(ngx_http_imagegram_redis_t *redis,
     redisFreeCommand(text);
 
     command->start = redis->formatted;
-    command->deadline = ngx_current_msec + redis->timeout;
     redis->formatted += len;
 
     ngx_queue_insert_tail(&redis->sent, &command->queue);
-
-    /* a worker that is to exit waits for replies, not for the timer alone */
-
-    redis->expire.cancelable = 0;
-
-    if (!redis->expire.timer_set) {
-        ngx_add_timer(&redis->expire, redis->timeout);
-    }
+    ngx_http_imagegram_redis_watch(redis);
 
     /* what one turn of the event loop asks for goes out in one write */
 
     ngx_post_event(&redis->flush, &ngx_posted_events);
 
     return NGX_OK;
+}
+
+
+/* A worker that is to exit waits for replies, not for the timer alone. */
+
+static void
+ngx_http_imagegram_redis_watch(ngx_http_imagegram_redis_t *redis)
+{
+    redis->expire.cancelable = 0;
+
+    if (!redis->expire.timer_set) {
+        ngx_add_timer(&redis->expire, redis->timeout);
+    }
 }
 
 
@@ -280,7 +290,8 @@ ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
     q = ngx_queue_head(&redis->sent);
     ngx_queue_remove(q);
 
-    redis->expire.cancelable = ngx_queue_empty(&redis->sent);
+    redis->expire.cancelable = ngx_queue_empty(&redis->sent)
+                               && ngx_queue_empty(&redis->waiting);
 
     command = ngx_queue_data(q, ngx_http_imagegram_command_t, queue);
 
@@ -292,6 +303,7 @@ ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
             && ngx_strncmp(reply->str, "NOSCRIPT", 8) == 0)
         {
             command->eval = 1;
+            command->deadline = ngx_current_msec + redis->timeout;
             command->argv[0] = "EVAL";
             command->lens[0] = sizeof("EVAL") - 1;
             command->argv[1] = (const char *) command->script->source.data;
@@ -387,26 +399,58 @@ ngx_http_imagegram_redis_fail(ngx_queue_t *failed)
 void
 ngx_http_imagegram_redis_expire_handler(ngx_event_t *ev)
 {
-    ngx_queue_t                   *q;
-    ngx_msec_int_t                 left;
-    ngx_http_imagegram_redis_t    *redis;
-    ngx_http_imagegram_command_t  *command;
+    ngx_msec_t                   sent, waiting;
+    ngx_queue_t                 *q, failed;
+    ngx_http_imagegram_redis_t  *redis;
 
     redis = ev->data;
 
-    if (ngx_queue_empty(&redis->sent)) {
+    sent = ngx_http_imagegram_redis_left(&redis->sent);
+
+    if (sent == 0) {
+        ngx_http_imagegram_redis_lost(redis, 0, "it did not answer in time");
         return;
     }
 
-    q = ngx_queue_head(&redis->sent);
+    ngx_queue_init(&failed);
+
+    for ( ;; ) {
+        waiting = ngx_http_imagegram_redis_left(&redis->waiting);
+
+        if (waiting != 0) {
+            break;
+        }
+
+        q = ngx_queue_head(&redis->waiting);
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&failed, q);
+    }
+
+    if (ngx_min(sent, waiting) != NGX_TIMER_INFINITE) {
+        ngx_add_timer(ev, ngx_min(sent, waiting));
+    }
+
+    ngx_http_imagegram_redis_fail(&failed);
+}
+
+
+/* Gives ms until the queue's first expires, 0 when it has. */
+
+static ngx_msec_t
+ngx_http_imagegram_redis_left(ngx_queue_t *queue)
+{
+    ngx_queue_t                   *q;
+    ngx_msec_int_t                 left;
+    ngx_http_imagegram_command_t  *command;
+
+    if (ngx_queue_empty(queue)) {
+        return NGX_TIMER_INFINITE;
+    }
+
+    q = ngx_queue_head(queue);
     command = ngx_queue_data(q, ngx_http_imagegram_command_t, queue);
 
     left = (ngx_msec_int_t) (command->deadline - ngx_current_msec);
 
-    if (left > 0) {
-        ngx_add_timer(ev, (ngx_msec_t) left);
-        return;
-    }
-
-    ngx_http_imagegram_redis_lost(redis, 0, "it did not answer in time");
+    return (ngx_msec_t) ngx_max(left, 0);
 }

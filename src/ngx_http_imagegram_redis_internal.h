@@ -84,9 +84,11 @@ struct ngx_http_imagegram_command_s {
 };
 
 
-/* Makes a command, in no queue yet; its arguments are copied. */
+/* Makes a command, in no queue yet, whose time runs; its arguments are
+ * copied. */
 ngx_http_imagegram_command_t *ngx_http_imagegram_redis_command(
-    ngx_http_imagegram_script_t *script, ngx_str_t *args, ngx_uint_t nargs);
+    ngx_http_imagegram_redis_t *redis, ngx_http_imagegram_script_t *script,
+    ngx_str_t *args, ngx_uint_t nargs);
 
 /* Formats a command and puts it into the queue of those sent; on NGX_ERROR it
  * remains the caller's. */
@@ -120,7 +122,7 @@ void ngx_http_imagegram_redis_fail(ngx_queue_t *failed);
 void ngx_http_imagegram_redis_flush(ngx_http_imagegram_redis_t *redis);
 void ngx_http_imagegram_redis_flush_handler(ngx_event_t *ev);
 
-/* The timer of the first command sent. */
+/* The timer of the first commands sent and waiting. */
 void ngx_http_imagegram_redis_expire_handler(ngx_event_t *ev);
 
 /* Ends the connection and sees to the next; err and reason are logged, unless

@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(wait_for);
+use Imagegram qw(spew wait_for);
 use Imagegram::Assert;
 use Imagegram::FakeRedis;
 use Test::More;
@@ -52,6 +52,7 @@ my %scenarios = (
     noauth    => [503, sub { "-NOAUTH Authentication required.\r\n" }],
     forever   => [503, sub { "-NOSCRIPT No matching script.\r\n" }],
     silent    => [503, sub { '' }],
+    late      => [503, sub { '' }],
     half      => [503, sub { substr $empty, 0, 3 }],
     closes    => [503, sub { \'' }],
     closing   => [503, sub { \substr $empty, 0, 3 }],
@@ -85,7 +86,12 @@ my $surplus = sub { text(10, @_) . text(20, $cid . '99') };
 
 my $distinct = 1000;
 
-sub timeout { ($scenarios{ $_[0] } // [200])->[0] == 503 ? '2s' : '30s' }
+sub timeout {
+    my ($name) = @_;
+
+    return $name eq 'late' ? '2500ms'
+        : ($scenarios{$name} // [200])->[0] == 503 ? '2s' : '30s';
+}
 
 my $t = Imagegram->new(
     redis    => undef,
@@ -231,5 +237,31 @@ $fake = Imagegram::FakeRedis->new($t->dir . '/fake.sock', sub {
 
 ok(wait_for(sub { $t->get('/empty/posts')->{status} == 200 }, 20),
     'and well again');
+$fake->stop;
+
+
+# a command that waits for a connection has no more time than others
+
+my $slow = $t->dir . '/slow';
+
+$fake = Imagegram::FakeRedis->new($t->dir . '/fake.sock', sub {
+    my ($n, @command) = @_;
+
+    return $command[0] eq 'PING' ? "+PONG\r\n" : $empty if !-e $slow;
+    return \'' if $command[0] ne 'PING' && unlink "$slow.close";
+    return '' if $command[0] ne 'PING';
+
+    sleep 2;
+    return "+PONG\r\n";
+});
+
+ok(wait_for(sub { $t->get('/late/posts')->{status} == 200 }, 20), 'late: well');
+spew($_, '') for $slow, "$slow.close";
+is_problem($t->get('/late/posts'), 503, 'the connection is closed');
+
+my $late = $t->get('/late/posts');
+
+is_problem($late, 503, 'the next one is ready when its time is nearly over');
+cmp_ok($late->{time}, '<', 3.8, 'but that was from when it was given');
 
 done_testing();
