@@ -327,7 +327,7 @@ ngx_http_imagegram_redis_ready(ngx_http_imagegram_redis_t *redis)
 
     redis->state = NGX_HTTP_IMAGEGRAM_REDIS_READY;
     redis->failures = 0;
-    redis->backoff = NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF;
+    redis->since = ngx_current_msec;
 
     while (!ngx_queue_empty(&redis->waiting)) {
         q = ngx_queue_head(&redis->waiting);
@@ -436,21 +436,34 @@ ngx_http_imagegram_redis_replies(ngx_http_imagegram_redis_t *redis)
 
 /*
  * The connection is lost, or was not made (reason is NULL where there is
- * nothing more to log).  One that had been ready is made anew at once; after
- * that it is tried from time to time, and commands are refused meanwhile.  One
- * that worker_shutdown_timeout closed was the last: another one's handshake
- * would keep the worker from leaving.
+ * nothing more to log).  One that had been ready is made anew at once, unless
+ * the one before it was lost as soon; after that it is tried from time to time,
+ * and commands are refused meanwhile.  One that worker_shutdown_timeout closed
+ * was the last: another one's handshake would keep the worker from leaving.
  */
 
 void
 ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
     ngx_err_t err, const char *reason)
 {
-    ngx_uint_t   ready, last;
+    ngx_uint_t   ready, again, last;
     ngx_queue_t  failed;
 
     ready = redis->state == NGX_HTTP_IMAGEGRAM_REDIS_READY;
+    again = 0;
     last = redis->connection && redis->connection->close;
+
+    if (ready) {
+
+        if (ngx_current_msec - redis->since
+            >= NGX_HTTP_IMAGEGRAM_REDIS_STEADY)
+        {
+            redis->losses = 0;
+            redis->backoff = NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF;
+        }
+
+        again = redis->losses++ == 0;
+    }
 
     if (reason && (ready || redis->failures == 0)) {
         ngx_log_error(NGX_LOG_ERR, &redis->log, err,
@@ -467,11 +480,14 @@ ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
     if (last) {
         /* void */
 
-    } else if (ready) {
+    } else if (again) {
         ngx_http_imagegram_redis_connect(redis);
 
     } else {
-        redis->failures++;
+        if (!ready) {
+            redis->failures++;
+        }
+
         redis->current = (redis->current + 1) % redis->naddrs;
 
         /* with jitter, so that workers do not come all at once */

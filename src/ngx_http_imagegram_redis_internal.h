@@ -20,6 +20,10 @@
 #define NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF      20
 #define NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF_MAX  400
 
+/* ms: a connection that lasted as long is made anew at once when it is lost */
+
+#define NGX_HTTP_IMAGEGRAM_REDIS_STEADY       1000
+
 /* as large a buffer is kept when it is empty */
 
 #define NGX_HTTP_IMAGEGRAM_REDIS_BUFFER_KEEP  1048576
@@ -53,6 +57,9 @@ struct ngx_http_imagegram_redis_s {
     ngx_pool_t                        *replies;     /* what it reads */
     ngx_uint_t                         current;     /* of addrs */
     ngx_uint_t                         failures;    /* in a row */
+    ngx_msec_t                         since;       /* ready */
+    ngx_uint_t                         losses;      /* in a row, of those that
+                                                     * did not last */
     ngx_msec_t                         backoff;
     ngx_uint_t                         handshake;   /* replies to come */
 

@@ -101,7 +101,9 @@ my $t = Imagegram->new(
             imagegram_redis unix:%%DIR%%/fake.sock
                 timeout=@{[ timeout($_) ]}
                 connect_timeout=@{[ $distinct++ * 10 ]}ms; }"
-    } sort keys %scenarios, keys %readers, 'surplus'),
+    } sort keys %scenarios, keys %readers, 'surplus')
+        . 'location /useless/ { imagegram; imagegram_storage %%DIR%%/useless;
+            imagegram_redis unix:%%DIR%%/useless.sock; }',
 );
 
 my $fake = Imagegram::FakeRedis->new($t->dir . '/fake.sock', sub {
@@ -116,6 +118,7 @@ my $fake = Imagegram::FakeRedis->new($t->dir . '/fake.sock', sub {
     return ($readers{$name} // $surplus)->(@_);
 });
 
+$t->expect_log(qr{/useless\.sock failed});
 $t->start_nginx;
 
 # at first each of them is told the storage's id, which is not the matter here
@@ -208,6 +211,21 @@ for my $n (10 .. 19) {
 }
 
 
+# one that is lost as soon as it is ready is not tried as fast as can be
+
+my $useless = Imagegram::FakeRedis->new($t->dir . '/useless.sock', sub {
+    return "+PONG\r\n+OK\r\n";
+});
+
+ok(wait_for(sub { scalar $useless->commands }, 20), 'a useless server');
+
+my ($lines, $tries) = (length $t->log, scalar(() = $useless->commands));
+
+sleep 2;
+cmp_ok(scalar(() = $useless->commands) - $tries, '<', 200, 'no race for it');
+cmp_ok(length($t->log) - $lines, '<', 20_000, 'nor a flood of lines');
+
+
 # gone; there again, but not ready; and well
 
 $fake->stop;
@@ -225,7 +243,7 @@ for my $answer ("-LOADING Redis is loading the dataset in memory\r\n",
     });
 
     wait_for(sub { scalar $fake->commands }, 20);
-    is_problem($t->get('/empty/posts'), 503, "PING: $name") for 1 .. 2;
+    is_problem($t->get('/silent/posts'), 503, "PING: $name") for 1 .. 2;
     is_deeply([grep { !/ PING$/ } $fake->commands], [], 'no command is sent');
     $fake->stop;
 }
