@@ -1,7 +1,8 @@
 
 /*
- * The Redis client: a worker's connection, from connecting through AUTH and
- * SELECT to its loss, and on to the next one.
+ * The Redis client: a worker's connection, from finding the master, if there
+ * are sentinels, through connecting, AUTH and SELECT to its loss, and on to the
+ * next one.
  */
 
 #include <ngx_config.h>
@@ -11,11 +12,13 @@
 #include <ngx_http.h>
 
 #include "ngx_http_imagegram_redis_internal.h"
+#include "ngx_http_imagegram_sentinel.h"
 
 
 #define NGX_HTTP_IMAGEGRAM_REDIS_READ  65536
 
 
+static void ngx_http_imagegram_redis_begin(ngx_http_imagegram_redis_t *redis);
 static void ngx_http_imagegram_redis_connect(
     ngx_http_imagegram_redis_t *redis);
 static void ngx_http_imagegram_redis_reconnect_handler(ngx_event_t *ev);
@@ -31,6 +34,10 @@ static void ngx_http_imagegram_redis_ready(ngx_http_imagegram_redis_t *redis);
 static void ngx_http_imagegram_redis_read_handler(ngx_event_t *rev);
 static ngx_int_t ngx_http_imagegram_redis_replies(
     ngx_http_imagegram_redis_t *redis);
+static ngx_uint_t ngx_http_imagegram_redis_lasted(
+    ngx_http_imagegram_redis_t *redis);
+static void ngx_http_imagegram_redis_log_loss(
+    ngx_http_imagegram_redis_t *redis, ngx_err_t err, const char *reason);
 static void ngx_http_imagegram_redis_disconnect(
     ngx_http_imagegram_redis_t *redis, ngx_queue_t *failed);
 
@@ -60,7 +67,11 @@ ngx_http_imagegram_redis_open(ngx_http_imagegram_redis_t *redis,
     redis->reconnect.handler = ngx_http_imagegram_redis_reconnect_handler;
     redis->reconnect.cancelable = 1;
 
-    ngx_http_imagegram_redis_connect(redis);
+    if (redis->sentinel) {
+        ngx_http_imagegram_sentinel_follow(redis, cycle);
+    }
+
+    ngx_http_imagegram_redis_begin(redis);
 }
 
 
@@ -69,12 +80,11 @@ ngx_http_imagegram_redis_close(ngx_http_imagegram_redis_t *redis)
 {
     ngx_queue_t  failed;
 
-    ngx_http_imagegram_redis_disconnect(redis, &failed);
-
-    if (redis->reconnect.timer_set) {
-        ngx_del_timer(&redis->reconnect);
+    if (redis->sentinel) {
+        ngx_http_imagegram_sentinel_leave(redis);
     }
 
+    ngx_http_imagegram_redis_disconnect(redis, &failed);
     ngx_http_imagegram_redis_fail(&failed);
 
     if (redis->out.start) {
@@ -88,6 +98,70 @@ ngx_uint_t
 ngx_http_imagegram_redis_available(ngx_http_imagegram_redis_t *redis)
 {
     return redis->state != NGX_HTTP_IMAGEGRAM_REDIS_DOWN;
+}
+
+
+/* The answer of a sentinel goes on to connect; it has the time of that. */
+
+static void
+ngx_http_imagegram_redis_begin(ngx_http_imagegram_redis_t *redis)
+{
+    if (redis->sentinel == NULL) {
+        ngx_http_imagegram_redis_connect(redis);
+        return;
+    }
+
+    redis->state = NGX_HTTP_IMAGEGRAM_REDIS_FINDING;
+
+    ngx_add_timer(&redis->reconnect, redis->connect_timeout);
+
+    if (ngx_http_imagegram_sentinel_ask(redis->sentinel) != NGX_OK) {
+        ngx_http_imagegram_redis_lost(redis, 0,
+                                   "no sentinel says where the master is");
+    }
+}
+
+
+void
+ngx_http_imagegram_redis_master(ngx_http_imagegram_redis_t *redis,
+    ngx_addr_t *master)
+{
+    ngx_uint_t  same;
+
+    same = redis->naddrs
+           && ngx_cmp_sockaddr(redis->master.sockaddr, redis->master.socklen,
+                               master->sockaddr, master->socklen, 1)
+              == NGX_OK;
+
+    if (same && redis->state != NGX_HTTP_IMAGEGRAM_REDIS_FINDING) {
+        return;
+    }
+
+    if (redis->connection) {
+        ngx_http_imagegram_redis_lost(redis, 0, "another one is the master");
+    }
+
+    if (!same) {
+        ngx_memcpy(&redis->sockaddr, master->sockaddr, master->socklen);
+        ngx_memcpy(redis->text, master->name.data, master->name.len);
+
+        redis->master.sockaddr = &redis->sockaddr.sockaddr;
+        redis->master.socklen = master->socklen;
+        redis->master.name.data = redis->text;
+        redis->master.name.len = master->name.len;
+
+        redis->addrs = &redis->master;
+        redis->naddrs = 1;
+
+        redis->backoff = NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF;
+        redis->losses = 0;
+    }
+
+    if (redis->reconnect.timer_set) {
+        ngx_del_timer(&redis->reconnect);
+    }
+
+    ngx_http_imagegram_redis_connect(redis);
 }
 
 
@@ -150,7 +224,15 @@ ngx_http_imagegram_redis_connect(ngx_http_imagegram_redis_t *redis)
 static void
 ngx_http_imagegram_redis_reconnect_handler(ngx_event_t *ev)
 {
-    ngx_http_imagegram_redis_connect(ev->data);
+    ngx_http_imagegram_redis_t *redis = ev->data;
+
+    if (redis->state == NGX_HTTP_IMAGEGRAM_REDIS_FINDING) {
+        ngx_http_imagegram_redis_lost(redis, 0,
+                                   "no sentinel says where the master is");
+        return;
+    }
+
+    ngx_http_imagegram_redis_begin(redis);
 }
 
 
@@ -232,8 +314,9 @@ ngx_http_imagegram_redis_connected(ngx_http_imagegram_redis_t *redis)
 
 /*
  * Other commands wait for the replies: behind a SELECT that fails they would
- * be carried out in the wrong database, and the PING tells whether Redis wants
- * a password or is still loading.
+ * be carried out in the wrong database, the PING tells whether Redis wants a
+ * password or is still loading, and the question, where there is one, whether
+ * it is the one that is wanted.
  */
 
 static ngx_int_t
@@ -246,8 +329,9 @@ ngx_http_imagegram_redis_handshake(ngx_http_imagegram_redis_t *redis)
 
     redis->state = NGX_HTTP_IMAGEGRAM_REDIS_HANDSHAKE;
     redis->handshake = 0;
+    redis->refused = NULL;
 
-    for (n = 0; n < 3; n++) {
+    for (n = 0; n < 4; n++) {
         last = args;
 
         if (n == 0 && redis->password.len) {
@@ -271,6 +355,11 @@ ngx_http_imagegram_redis_handshake(ngx_http_imagegram_redis_t *redis)
         } else if (n == 2) {
             ngx_str_set(last, "PING");
             last++;
+
+        } else if (n == 3 && redis->question) {
+            for ( /* void */ ; last < args + redis->question->nargs; last++) {
+                *last = redis->question->args[last - args];
+            }
 
         } else {
             continue;
@@ -308,7 +397,15 @@ ngx_http_imagegram_redis_handshake_handler(void *data, ngx_int_t rc,
         return;
     }
 
-    if (--redis->handshake == 0) {
+    if (--redis->handshake) {
+        return;
+    }
+
+    if (redis->question) {
+        redis->refused = redis->question->check(redis, reply);
+    }
+
+    if (redis->refused == NULL) {
         ngx_http_imagegram_redis_ready(redis);
     }
 }
@@ -394,7 +491,7 @@ ngx_http_imagegram_redis_read_handler(ngx_event_t *rev)
 
         if (rc != NGX_OK) {
             ngx_http_imagegram_redis_lost(redis, 0, rc == NGX_DECLINED
-                                               ? "it refused the handshake"
+                                               ? redis->refused
                                                : "its reply made no sense");
             return;
         }
@@ -450,25 +547,11 @@ ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
     ngx_queue_t  failed;
 
     ready = redis->state == NGX_HTTP_IMAGEGRAM_REDIS_READY;
-    again = 0;
+    again = ready && ngx_http_imagegram_redis_lasted(redis);
     last = redis->connection && redis->connection->close;
 
-    if (ready) {
-
-        if (ngx_current_msec - redis->since
-            >= NGX_HTTP_IMAGEGRAM_REDIS_STEADY)
-        {
-            redis->losses = 0;
-            redis->backoff = NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF;
-        }
-
-        again = redis->losses++ == 0;
-    }
-
     if (reason && (ready || redis->failures == 0)) {
-        ngx_log_error(NGX_LOG_ERR, &redis->log, err,
-                      "imagegram: redis %V is lost: %s",
-                      &redis->address, reason);
+        ngx_http_imagegram_redis_log_loss(redis, err, reason);
     }
 
     ngx_http_imagegram_redis_disconnect(redis, &failed);
@@ -477,18 +560,20 @@ ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
         redis->listener->lost(redis->listener->data);
     }
 
+    if (redis->naddrs && (redis->rotate || !again)) {
+        redis->current = (redis->current + 1) % redis->naddrs;
+    }
+
     if (last) {
         /* void */
 
     } else if (again) {
-        ngx_http_imagegram_redis_connect(redis);
+        ngx_http_imagegram_redis_begin(redis);
 
     } else {
         if (!ready) {
             redis->failures++;
         }
-
-        redis->current = (redis->current + 1) % redis->naddrs;
 
         /* with jitter, so that workers do not come all at once */
 
@@ -501,6 +586,38 @@ ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
     }
 
     ngx_http_imagegram_redis_fail(&failed);
+}
+
+
+/* Whether the connection was ready for some time, or is the first that was
+ * not. */
+
+static ngx_uint_t
+ngx_http_imagegram_redis_lasted(ngx_http_imagegram_redis_t *redis)
+{
+    if (ngx_current_msec - redis->since >= NGX_HTTP_IMAGEGRAM_REDIS_STEADY) {
+        redis->losses = 0;
+        redis->backoff = NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF;
+    }
+
+    return redis->losses++ == 0;
+}
+
+
+static void
+ngx_http_imagegram_redis_log_loss(ngx_http_imagegram_redis_t *redis,
+    ngx_err_t err, const char *reason)
+{
+    if (redis->question && redis->connection) {
+        ngx_log_error(NGX_LOG_ERR, &redis->log, err,
+                      "imagegram: redis %V at %V is lost: %s",
+                      &redis->address, &redis->addrs[redis->current].name,
+                      reason);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, &redis->log, err,
+                  "imagegram: redis %V is lost: %s", &redis->address, reason);
 }
 
 
@@ -539,6 +656,10 @@ ngx_http_imagegram_redis_disconnect(ngx_http_imagegram_redis_t *redis,
 
     if (redis->expire.timer_set) {
         ngx_del_timer(&redis->expire);
+    }
+
+    if (redis->reconnect.timer_set) {
+        ngx_del_timer(&redis->reconnect);
     }
 
     if (redis->flush.posted) {

@@ -49,13 +49,14 @@ typedef void (*ngx_http_imagegram_redis_pt)(void *data, ngx_int_t rc,
 
 typedef struct {
     void  (*ready)(void *data);     /* connected, subscribed to nothing yet */
-    void  (*message)(void *data, ngx_str_t *payload);
+    void  (*message)(void *data, ngx_str_t *payload);   /* or NULL */
     void  (*lost)(void *data);      /* it was ready, and will be made anew */
     void   *data;
 } ngx_http_imagegram_listener_t;
 
 
-/* Parses "imagegram_redis address [db=] [username=] …". */
+/* Parses "imagegram_redis address [db=] [username=] …", where the address may
+ * be sentinel:NAME, with those of sentinels behind it. */
 char *ngx_http_imagegram_redis_parse(ngx_conf_t *cf,
     ngx_http_imagegram_redis_t **redis);
 
@@ -69,7 +70,7 @@ ngx_http_imagegram_redis_t *ngx_http_imagegram_redis_default(ngx_conf_t *cf);
 ngx_int_t ngx_http_imagegram_redis_use(ngx_array_t *used,
     ngx_http_imagegram_redis_t **redis);
 
-/* As configured, for messages. */
+/* As configured, without blanks; with those of its sentinels. */
 ngx_str_t *ngx_http_imagegram_redis_address(ngx_http_imagegram_redis_t *redis);
 ngx_int_t ngx_http_imagegram_redis_db(ngx_http_imagegram_redis_t *redis);
 

@@ -20,6 +20,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_imagegram_redis_internal.h"
+#include "ngx_http_imagegram_sentinel.h"
 
 
 #define NGX_HTTP_IMAGEGRAM_REDIS_BUFFER  65536
@@ -322,15 +323,20 @@ ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
                       &redis->address, reply->str);
 
         rc = NGX_DECLINED;
+
+        if (redis->state != NGX_HTTP_IMAGEGRAM_REDIS_READY) {
+            redis->refused = "it refused the handshake";
+
+        } else if (redis->sentinel
+                   && ngx_http_imagegram_sentinel_demoted(reply->str))
+        {
+            redis->refused = "it is a replica now";
+        }
     }
 
     ngx_http_imagegram_redis_finish(command, rc, reply);
 
-    if (rc != NGX_OK && redis->state != NGX_HTTP_IMAGEGRAM_REDIS_READY) {
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
+    return redis->refused ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -343,7 +349,9 @@ ngx_http_imagegram_redis_message(ngx_http_imagegram_redis_t *redis,
     ngx_str_t    payload;
     redisReply  *kind, *text;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3) {
+    if (redis->listener->message == NULL
+        || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+    {
         return 0;
     }
 

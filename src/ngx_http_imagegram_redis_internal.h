@@ -29,24 +29,47 @@
 #define NGX_HTTP_IMAGEGRAM_REDIS_BUFFER_KEEP  1048576
 
 
+typedef struct ngx_http_imagegram_sentinel_s  ngx_http_imagegram_sentinel_t;
+
+
 typedef enum {
     NGX_HTTP_IMAGEGRAM_REDIS_DOWN = 0,      /* the last attempt failed */
+    NGX_HTTP_IMAGEGRAM_REDIS_FINDING,       /* a sentinel is asked */
     NGX_HTTP_IMAGEGRAM_REDIS_CONNECTING,
-    NGX_HTTP_IMAGEGRAM_REDIS_HANDSHAKE,     /* AUTH, SELECT */
+    NGX_HTTP_IMAGEGRAM_REDIS_HANDSHAKE,     /* AUTH, SELECT, PING, question */
     NGX_HTTP_IMAGEGRAM_REDIS_READY
 } ngx_http_imagegram_redis_state_e;
 
 
+/* what is asked at the end of the handshake; check gives why the answer will
+ * not do, a literal, or NULL if it will */
+
+typedef struct {
+    ngx_str_t                          args[3];
+    ngx_uint_t                         nargs;
+    const char                      *(*check)(ngx_http_imagegram_redis_t *redis,
+                                              redisReply *reply);
+} ngx_http_imagegram_redis_question_t;
+
+
 struct ngx_http_imagegram_redis_s {
     ngx_str_t                          address;     /* as configured */
-    ngx_addr_t                        *addrs;
-    ngx_uint_t                         naddrs;
+    ngx_addr_t                        *addrs;       /* the master's, if there */
+    ngx_uint_t                         naddrs;      /* are sentinels */
     ngx_int_t                          db;
     ngx_str_t                          username;
     ngx_str_t                          password;
     ngx_msec_t                         connect_timeout;
     ngx_msec_t                         timeout;
-    ngx_http_imagegram_listener_t     *listener;    /* or NULL */
+    ngx_http_imagegram_listener_t     *listener;    /* or NULL, as the next */
+    ngx_http_imagegram_redis_question_t  *question;
+
+    ngx_http_imagegram_redis_t        *sentinels;   /* or NULL; */
+    ngx_http_imagegram_sentinel_t     *sentinel;    /* with a connection to */
+    ngx_queue_t                        follower;    /* one of those */
+    ngx_addr_t                         master;
+    ngx_sockaddr_t                     sockaddr;    /* of the master */
+    u_char                             text[NGX_SOCKADDR_STRLEN];
 
     ngx_log_t                          log;
     ngx_log_t                          silent;      /* for attempts that fail
@@ -56,12 +79,15 @@ struct ngx_http_imagegram_redis_s {
     redisReader                       *reader;      /* of the connection, */
     ngx_pool_t                        *replies;     /* what it reads */
     ngx_uint_t                         current;     /* of addrs */
+    ngx_uint_t                         rotate;      /* also when it was ready */
     ngx_uint_t                         failures;    /* in a row */
     ngx_msec_t                         since;       /* ready */
     ngx_uint_t                         losses;      /* in a row, of those that
                                                      * did not last */
     ngx_msec_t                         backoff;
     ngx_uint_t                         handshake;   /* replies to come */
+    const char                        *refused;     /* why the connection is
+                                                     * to end, or NULL */
 
     ngx_queue_t                        waiting;     /* commands */
     ngx_queue_t                        sent;
@@ -113,7 +139,7 @@ void ngx_http_imagegram_redis_reader_free(ngx_http_imagegram_redis_t *redis);
 
 /*
  * Gives a reply to the first command sent.  NGX_ERROR: there was none,
- * NGX_DECLINED: the handshake was refused.
+ * NGX_DECLINED: the connection is of no use, for the reason in refused.
  */
 ngx_int_t ngx_http_imagegram_redis_reply(ngx_http_imagegram_redis_t *redis,
     redisReply *reply);
@@ -136,6 +162,11 @@ void ngx_http_imagegram_redis_expire_handler(ngx_event_t *ev);
  * reason is NULL. */
 void ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
     ngx_err_t err, const char *reason);
+
+/* A sentinel says where the master is: connects, unless it is there or was
+ * there in vain a moment ago.  master is copied. */
+void ngx_http_imagegram_redis_master(ngx_http_imagegram_redis_t *redis,
+    ngx_addr_t *master);
 
 
 #endif /* _NGX_HTTP_IMAGEGRAM_REDIS_INTERNAL_H_INCLUDED_ */

@@ -28,6 +28,26 @@ my @cases = (
     [api => 'imagegram_redis 127.0.0.1 timeout=x;', 'timeout=x'],
     [api => 'imagegram_redis 127.0.0.1 tls=on;',    'tls=on'],
     [api => 'imagegram_redis 127.0.0.1 username=u;', 'password'],
+    [api => 'imagegram_redis 127.0.0.1 127.0.0.2;', '"127\.0\.0\.2"'],
+    [api => 'imagegram_redis 127.0.0.1 sentinel_password=p;',
+        'for sentinels, but none'],
+
+    [api => 'imagegram_redis sentinel:photos 127.0.0.1;'],
+    [api => 'imagegram_redis sentinel:a.B-c_1 127.0.0.1 db=3 [::1]:26380'
+        . ' username=u password=p sentinel_username=v sentinel_password=q'
+        . ' connect_timeout=500ms timeout=2s unix:/nonexistent/sentinel.sock;'],
+    [api => 'imagegram_redis sentinel:photos;',     'addresses of sentinels'],
+    [api => 'imagegram_redis sentinel:photos db=1;', 'addresses of sentinels'],
+    [api => 'imagegram_redis sentinel: 127.0.0.1;', 'name of a master'],
+    [api => 'imagegram_redis sentinel:a,b 127.0.0.1;', 'name of a master'],
+    [api => 'imagegram_redis sentinel:photos 127.0.0.1:99999;',
+        'port in address "127\.0\.0\.1:99999"'],
+    [api => 'imagegram_redis sentinel:photos 127.0.0.1/x;',
+        'address "127\.0\.0\.1/x"'],
+    [api => 'imagegram_redis sentinel:photos 127.0.0.1 db=x;', 'db=x'],
+    [api => 'imagegram_redis sentinel:photos 127.0.0.1 name=x;', 'name=x'],
+    [api => 'imagegram_redis sentinel:photos 127.0.0.1 sentinel_username=u;',
+        'sentinel_username without a sentinel_password'],
 
     [api => 'imagegram_cache zone=feed:1m;'],
     [api => 'imagegram_cache gzip=off zone=feed:32k;'],
