@@ -33,6 +33,7 @@ typedef struct {
     unsigned                        open:1;
     unsigned                        ready:1;    /* the connection is */
     unsigned                        asked:1;    /* and not answered yet */
+    unsigned                        posts:1;    /* there were some lately */
 } ngx_http_imagegram_subscription_t;
 
 
@@ -49,6 +50,8 @@ static void ngx_http_imagegram_subscription_confirmed(void *data, ngx_int_t rc,
     redisReply *reply);
 static void ngx_http_imagegram_subscription_beat(
     ngx_http_imagegram_subscription_t *sub);
+static void ngx_http_imagegram_subscription_looked(void *data, ngx_int_t rc,
+    redisReply *reply);
 static void ngx_http_imagegram_subscription_beaten(void *data, ngx_int_t rc,
     redisReply *reply);
 static void ngx_http_imagegram_subscription_refused(
@@ -274,8 +277,14 @@ ngx_http_imagegram_subscription_beat(ngx_http_imagegram_subscription_t *sub)
     u_char     payload[sizeof("beat ") + IMAGEGRAM_ID_LEN + 1 + NGX_TIME_T_LEN];
     ngx_str_t  args[3];
 
-    ngx_str_set(&args[0], "PUBLISH");
+    ngx_str_set(&args[0], "EXISTS");
     args[1] = sub->cache->channel;
+
+    (void) ngx_http_imagegram_redis_send(sub->cache->redis, NULL, args, 2,
+                                       ngx_http_imagegram_subscription_looked,
+                                       sub);
+
+    ngx_str_set(&args[0], "PUBLISH");
     args[2].data = payload;
     args[2].len = ngx_sprintf(payload, "beat %*s %M",
                               (size_t) IMAGEGRAM_ID_LEN, sub->id,
@@ -285,6 +294,31 @@ ngx_http_imagegram_subscription_beat(ngx_http_imagegram_subscription_t *sub)
     (void) ngx_http_imagegram_redis_send(sub->cache->redis, NULL, args, 3,
                                        ngx_http_imagegram_subscription_beaten,
                                        sub);
+}
+
+
+/* FLUSHALL and the like publish nothing: that the feed, whose key is named like
+ * the channel, is gone is to be seen. */
+
+static void
+ngx_http_imagegram_subscription_looked(void *data, ngx_int_t rc,
+    redisReply *reply)
+{
+    ngx_http_imagegram_subscription_t *sub = data;
+
+    ngx_uint_t  posts;
+
+    if (rc != NGX_OK || reply->type != REDIS_REPLY_INTEGER) {
+        return;
+    }
+
+    posts = (reply->integer != 0);
+
+    if (sub->posts && !posts) {
+        ngx_http_imagegram_cache_advance(sub->cache);
+    }
+
+    sub->posts = posts;
 }
 
 

@@ -351,6 +351,23 @@ sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
 }
 
 
+# FLUSHALL, which publishes nothing
+
+{
+    fresh();
+
+    my $before = $proxy->seen('SUBSCRIBE');
+
+    ok(newest($_), 'a page is cached') for values %client;
+    $t->redis('FLUSHALL');
+    sleep 0.15;
+    is(body(get_feed($_)), '{"posts":[]}', 'all posts are gone')
+        for values %client;
+    is($proxy->seen('SUBSCRIBE'), $before, 'on the same connection');
+    sees_change('and a change is seen', values %client);
+}
+
+
 # A subscription that is cut, and a change before it is restored
 
 {
