@@ -2,6 +2,8 @@
 # make install      both, where nginx looks for them (DESTDIR is honoured)
 # make run          script/run
 # make test         script/test
+# make rounds       faults of Redis, ROUNDS=10000 times, as shipped and under
+#                   AddressSanitizer: two minutes
 # make bench        figures on the event loop, requests, memory, uploads, images
 # make bench-scale  figures on a feed of BENCH_POSTS=5000000 posts
 # make clients      tus clients for the tests, from npm
@@ -60,8 +62,8 @@ IMAGEGRAM_CONVERTER ?=	/usr/lib/nginx/imagegram-convert
 export IMAGEGRAM_CONVERTER
 
 
-.PHONY:		all install run test bench bench-scale fuzz check coverage \
-		clean
+.PHONY:		all install run test rounds bench bench-scale fuzz check \
+		coverage clean
 
 all:		$(BUILD)/Makefile
 	@$(MAKE) -s -f $(BUILD)/Makefile -C $(NGX_SRC) modules
@@ -102,6 +104,15 @@ run:
 
 test:
 	@script/test
+
+ROUNDS =	10000
+
+rounds:		all
+	@script/install-packages test
+	@$(MAKE) -s SANITIZE=address all
+	@IMAGEGRAM_ROUNDS=$(ROUNDS) prove -v t/redis_rounds.t
+	@IMAGEGRAM_ROUNDS=$(ROUNDS) IMAGEGRAM_BUILD=build/asan \
+		prove -v t/redis_rounds.t
 
 bench:		all
 	@script/install-packages bench

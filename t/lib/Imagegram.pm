@@ -63,6 +63,8 @@ $SIG{$_} //= sub { exit 1 } for qw(HUP INT TERM);    # END is to run
 #   redis       arguments for redis-server; undef: no Redis
 #   preload     a library that nginx is started with
 #   daemon      nginx goes to the background, as only then it can be upgraded
+#   leaks       under AddressSanitizer: what is lost when a process ends is a
+#               fault
 #
 # %%DIR%%, %%MODULE%%, %%CONVERTER%%, %%REDIS%%, %%PORT%% and %%PORT_2%% ... are
 # substituted in all of them.
@@ -186,7 +188,9 @@ sub sanitizers {
 
     my $path = "$self->{dir}/sanitizer";
 
-    return "ASAN_OPTIONS=detect_leaks=0:log_path=$path/asan"
+    my $leaks = $self->{leaks} ? 1 : 0;
+
+    return "ASAN_OPTIONS=detect_leaks=$leaks:log_path=$path/asan"
         . " UBSAN_OPTIONS=print_stacktrace=1:log_path=$path/ubsan ";
 }
 
@@ -317,15 +321,24 @@ sub redis_pid    { $_[0]{redis_pid} }
 sub start_redis {
     my ($self) = @_;
 
+    $self->launch_redis;
+    wait_for(sub { eval { $self->redis('PING') } }, 30)
+        or die "Redis did not start:\n", slurp("$self->{dir}/logs/redis"),
+            "\n";
+}
+
+
+# without waiting until it serves
+
+sub launch_redis {
+    my ($self, @arguments) = @_;
+
     $self->{redis_pid} = spawn(join(' ', 'redis-server --port 0',
         '--unixsocket', $self->redis_socket, '--unixsocketperm 777',
         '--dir', "$self->{dir}/redis", "--save '' --appendonly yes",
-        @{ $self->{redis} // [] }), "$self->{dir}/logs/redis");
+        @{ $self->{redis} // [] }, @arguments), "$self->{dir}/logs/redis");
 
     delete $self->{redis_client};
-    wait_for(sub { eval { $self->redis('PING') } }, 30)
-        or die "Redis did not start:\n", slurp("$self->{dir}/logs/redis"),
-        "\n";
 }
 
 

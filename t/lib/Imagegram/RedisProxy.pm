@@ -19,6 +19,11 @@ package Imagegram::RedisProxy;
 #   seen(text)             how many commands contained text
 #   pids(text)             of the processes that sent such commands
 #   cut(text)              closes connections on which text was sent
+#   pieces                 from now on replies are passed on byte by byte
+#   spoil(text, n, bytes)  of what follows the next command that contains text
+#                          n bytes are passed on, then these; the connection
+#                          is closed where bytes are empty, else left open
+#   inject(text, bytes)    sends these on connections on which text was sent
 #   refuse, accept         new connections: are closed at once; are served
 #                          again
 
@@ -83,6 +88,9 @@ sub seen          { $_[0]->ask('seen', $_[1]) }
 sub pids          { split ' ', $_[0]->ask('pids', $_[1]) }
 sub mute          { $_[0]->ask('mute', $_[1]) }
 sub cut           { $_[0]->ask('cut', $_[1]) }
+sub pieces        { $_[0]->ask('pieces') }
+sub spoil         { $_[0]->ask('spoil', unpack('H*', $_[3]) . "/$_[2]/$_[1]") }
+sub inject        { $_[0]->ask('inject', unpack('H*', $_[2]) . "/$_[1]") }
 sub refuse        { $_[0]->ask('refuse') }
 sub accept        { $_[0]->ask('accept') }
 
@@ -192,6 +200,25 @@ sub pass {
             $c->{hold}{$kind} = 1
                 if defined $text && index($bytes, $text) >= 0;
         }
+
+        my $spoil = $self->{spoil};
+
+        if ($spoil && index($bytes, $spoil->{text}) >= 0) {
+            $c->{spoil} = delete $self->{spoil};
+        }
+
+    } elsif (my $spoil = $c->{spoil}) {
+        substr($bytes, $spoil->{left}) = '' if length $bytes > $spoil->{left};
+        $spoil->{left} -= length $bytes;
+
+        if ($spoil->{left} == 0) {
+            delete $c->{spoil};
+            $c->{held}{server} .= $bytes . $spoil->{bytes};
+            $self->flush($c, 'server');
+            $c->{mute} = 1;
+            $self->end($c, 'server') unless length $spoil->{bytes};
+            return;
+        }
     }
 
     return if $c->{mute} && $from eq 'server';
@@ -207,7 +234,10 @@ sub flush {
     my $to = $c->{ $from eq 'client' ? 'server' : 'client' };
 
     while ($to && length $c->{held}{$from}) {
-        my $n = syswrite($to, $c->{held}{$from}) or last;
+        my $n = $self->{pieces} && $from eq 'server' ? 1
+            : length $c->{held}{$from};
+
+        $n = syswrite($to, $c->{held}{$from}, $n) or last;
         substr $c->{held}{$from}, 0, $n, '';
     }
 }
@@ -265,6 +295,23 @@ sub command {
 
     } elsif ($command eq 'mute') {
         $_->{mute} = 1 for grep { index($_->{sent}, $text) >= 0 } @connections;
+
+    } elsif ($command eq 'pieces') {
+        $self->{pieces} = 1;
+
+    } elsif ($command eq 'spoil') {
+        my ($bytes, $left, $of) = split m{/}, $text, 3;
+
+        $self->{spoil} = { text => $of, left => $left,
+            bytes => pack 'H*', $bytes };
+
+    } elsif ($command eq 'inject') {
+        my ($bytes, $of) = split m{/}, $text, 2;
+
+        for my $c (grep { index($_->{sent}, $of) >= 0 } @connections) {
+            $c->{held}{server} .= pack 'H*', $bytes;
+            $self->flush($c, 'server');
+        }
 
     } elsif ($command eq 'cut') {
         for my $c (grep { index($_->{sent}, $text) >= 0 } @connections) {
