@@ -106,6 +106,8 @@ ngx_http_imagegram_redis_available(ngx_http_imagegram_redis_t *redis)
 static void
 ngx_http_imagegram_redis_begin(ngx_http_imagegram_redis_t *redis)
 {
+    redis->begun = ngx_current_msec;
+
     if (redis->sentinel == NULL) {
         ngx_http_imagegram_redis_connect(redis);
         return;
@@ -543,6 +545,7 @@ void
 ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
     ngx_err_t err, const char *reason)
 {
+    ngx_msec_t   pause, spent;
     ngx_uint_t   ready, again, last;
     ngx_queue_t  failed;
 
@@ -575,11 +578,13 @@ ngx_http_imagegram_redis_lost(ngx_http_imagegram_redis_t *redis,
             redis->failures++;
         }
 
-        /* with jitter, so that workers do not come all at once */
+        /* with jitter, so that workers do not come all at once; an attempt that
+         * took as long was pause enough */
 
-        ngx_add_timer(&redis->reconnect,
-                      redis->backoff
-                      + (ngx_uint_t) ngx_random() % redis->backoff);
+        pause = redis->backoff + (ngx_uint_t) ngx_random() % redis->backoff;
+        spent = ngx_current_msec - redis->begun;
+
+        ngx_add_timer(&redis->reconnect, pause > spent ? pause - spent : 1);
 
         redis->backoff = ngx_min(2 * redis->backoff,
                                  NGX_HTTP_IMAGEGRAM_REDIS_BACKOFF_MAX);

@@ -81,6 +81,7 @@ struct ngx_http_imagegram_redis_s {
     ngx_uint_t                         current;     /* of addrs */
     ngx_uint_t                         rotate;      /* also when it was ready */
     ngx_uint_t                         failures;    /* in a row */
+    ngx_msec_t                         begun;       /* to connect */
     ngx_msec_t                         since;       /* ready */
     ngx_uint_t                         losses;      /* in a row, of those that
                                                      * did not last */

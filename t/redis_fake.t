@@ -13,6 +13,7 @@ use Imagegram qw(spew wait_for);
 use Imagegram::Assert;
 use Imagegram::FakeRedis;
 use Test::More;
+use Time::HiRes qw(sleep time);
 
 
 my $id = '83df3a6c-1487-41c5-815a-faef8c154816';
@@ -103,7 +104,9 @@ my $t = Imagegram->new(
                 connect_timeout=@{[ $distinct++ * 10 ]}ms; }"
     } sort keys %scenarios, keys %readers, 'surplus')
         . 'location /useless/ { imagegram; imagegram_storage %%DIR%%/useless;
-            imagegram_redis unix:%%DIR%%/useless.sock; }',
+            imagegram_redis unix:%%DIR%%/useless.sock; }
+           location /mute/ { imagegram; imagegram_storage %%DIR%%/mute;
+            imagegram_redis unix:%%DIR%%/mute.sock timeout=700ms; }',
 );
 
 my $fake = Imagegram::FakeRedis->new($t->dir . '/fake.sock', sub {
@@ -118,11 +121,15 @@ my $fake = Imagegram::FakeRedis->new($t->dir . '/fake.sock', sub {
     return ($readers{$name} // $surplus)->(@_);
 });
 
-$t->expect_log(qr{/useless\.sock failed});
+$t->expect_log(qr{/(?:useless|mute)\.sock failed});
 $t->start_nginx;
 
 # at first each of them is told the storage's id, which is not the matter here
 wait_for(sub { !-e $t->storage . '/new' }, 30);
+
+# one that never says anything, all the while
+
+my $mute = Imagegram::FakeRedis->new($t->dir . '/mute.sock', sub { '' });
 
 # one request to each scenario, all at once
 
@@ -211,6 +218,12 @@ for my $n (10 .. 19) {
 }
 
 
+# by now it was tried often enough to know: what takes long is tried without a
+# pause, so that the time until Redis is found is not that of both
+
+my ($mute_since, $mute_tries) = (time, scalar $mute->commands);
+
+
 # one that is lost as soon as it is ready is not tried as fast as can be
 
 my $useless = Imagegram::FakeRedis->new($t->dir . '/useless.sock', sub {
@@ -281,5 +294,10 @@ my $late = $t->get('/late/posts');
 
 is_problem($late, 503, 'the next one is ready when its time is nearly over');
 cmp_ok($late->{time}, '<', 3.8, 'but that was from when it was given');
+
+my $rate = (scalar($mute->commands) - $mute_tries) / (time - $mute_since);
+
+cmp_ok($rate, '>', 1.1,
+    sprintf 'a mute one is tried %.2f times a second', $rate);
 
 done_testing();
