@@ -4,6 +4,7 @@
 # make test         script/test
 # make rounds       faults of Redis, ROUNDS=10000 times, as shipped and under
 #                   AddressSanitizer: two minutes
+# make valgrind     VALGRIND=... tests with nginx under memcheck: five minutes
 # make bench        figures on the event loop, requests, memory, uploads, images
 # make bench-scale  figures on a feed of BENCH_POSTS=5000000 posts
 # make clients      tus clients for the tests, from npm
@@ -62,7 +63,7 @@ IMAGEGRAM_CONVERTER ?=	/usr/lib/nginx/imagegram-convert
 export IMAGEGRAM_CONVERTER
 
 
-.PHONY:		all install run test rounds bench bench-scale fuzz check \
+.PHONY:		all install run test rounds valgrind bench bench-scale fuzz check \
 		coverage clean
 
 all:		$(BUILD)/Makefile
@@ -113,6 +114,17 @@ rounds:		all
 	@IMAGEGRAM_ROUNDS=$(ROUNDS) prove -v t/redis_rounds.t
 	@IMAGEGRAM_ROUNDS=$(ROUNDS) IMAGEGRAM_BUILD=build/asan \
 		prove -v t/redis_rounds.t
+
+# those that no clock of their own makes fail where all is forty times slower
+
+VALGRIND =	aborts access cache comments feed feed_shared idempotency \
+		intake nginx posts problem redis redis_fake refusals \
+		upload_redis uploads_left
+
+valgrind:	all
+	@script/install-packages valgrind
+	@IMAGEGRAM_VALGRIND=1 IMAGEGRAM_CACHE=zone=feed:1m \
+		prove --timer $(VALGRIND:%=t/%.t)
 
 bench:		all
 	@script/install-packages bench

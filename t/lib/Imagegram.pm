@@ -11,7 +11,8 @@ package Imagegram;
 #
 # IMAGEGRAM_BUILD is the build to test (build), IMAGEGRAM_CACHE what
 # imagegram_cache is set to where a test does not say (off);
-# IMAGEGRAM_TEST_LEAVE=1 keeps the folder.
+# IMAGEGRAM_TEST_LEAVE=1 keeps the folder, IMAGEGRAM_VALGRIND=1 runs nginx, but
+# no converter, under valgrind: what that finds is a fault.
 
 use strict;
 use warnings;
@@ -173,6 +174,8 @@ sub nginx_command {
             qw(libasan.so libubsan.so);
     }
 
+    $command = "valgrind -q --log-file=$self->{dir}/sanitizer/valgrind.%p "
+        . $command if $ENV{IMAGEGRAM_VALGRIND};
     $command = "LD_PRELOAD='@libraries' $command" if @libraries;
 
     return $self->sanitizers . $command;
@@ -280,10 +283,12 @@ sub reload {
 sub nginx_pid { $_[0]{nginx} }
 
 
+# under valgrind a process cannot give itself a title
+
 sub worker_pids {
     my ($self, $master) = @_;
 
-    return grep { cmdline($_) =~ /^nginx: worker process/ }
+    return grep { cmdline($_) =~ m{^nginx: worker process|^/\S*valgrind} }
         children($master // $self->{nginx});
 }
 
