@@ -7,6 +7,8 @@
 # make valgrind     VALGRIND=... tests with nginx under memcheck: five minutes
 # make bench        figures on the event loop, requests, memory, uploads, images
 # make bench-scale  figures on a feed of BENCH_POSTS=5000000 posts
+# make crash        somebody is killed before each step of each change, half an
+#                   hour; CRASH_SEED=... for another order, see t/crash.t
 # make clients      tus clients for the tests, from npm
 # make fuzz         each parser under libFuzzer, FUZZ_SECONDS=60 each, or less
 #                   where FUZZ_RUNS=... are done before; FUZZERS=... for some
@@ -133,6 +135,20 @@ bench:		all
 bench-scale:	all
 	@script/install-packages bench
 	@bench/run scale
+
+
+# all of t/crash.t, of which "make test" runs a part
+
+CRASH_ROUNDS =	2300
+CRASH_SEED =	$(shell date +%s)
+CRASH_JOBS =	3
+
+.PHONY:		crash
+
+crash:		all
+	@script/install-packages test
+	@IMAGEGRAM_BUILD=$(BUILD) CRASH_ROUNDS=$(CRASH_ROUNDS) \
+		CRASH_SEED=$(CRASH_SEED) CRASH_JOBS=$(CRASH_JOBS) perl t/crash.t
 
 
 # unit tests that print TAP, and fuzzers, against the real files; sandbox and

@@ -76,7 +76,7 @@ $t->redis('BGREWRITEAOF');
 wait_for(sub { $t->redis(qw(INFO persistence))
     =~ /aof_rewrite_in_progress:0.*aof_rewrite_scheduled:0/s }, 20);
 $t->stop_redis;
-$t->launch_redis('--key-load-delay 60000',
+$t->begin_redis('--key-load-delay 60000',
     '--loading-process-events-interval-bytes 1024');
 
 my ($asked, $wrong, $slowest) = (0, 0, 0);

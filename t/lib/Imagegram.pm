@@ -66,6 +66,7 @@ $SIG{$_} //= sub { exit 1 } for qw(HUP INT TERM);    # END is to run
 #   daemon      nginx goes to the background, as only then it can be upgraded
 #   leaks       under AddressSanitizer: what is lost when a process ends is a
 #               fault
+#   wrap        a command that nginx and Redis are started through
 #
 # %%DIR%%, %%MODULE%%, %%CONVERTER%%, %%REDIS%%, %%PORT%% and %%PORT_2%% ... are
 # substituted in all of them.
@@ -163,9 +164,9 @@ sub nginx_command {
 
     spew("$self->{dir}/nginx.conf", $self->conf);
 
-    my $command = join ' ', '/usr/sbin/nginx', '-p', "$self->{dir}/", '-c',
-        "$self->{dir}/nginx.conf", '-e', "$self->{dir}/logs/error.log",
-        @arguments;
+    my $command = join ' ', $self->{wrap} // (), '/usr/sbin/nginx', '-p',
+        "$self->{dir}/", '-c', "$self->{dir}/nginx.conf", '-e',
+        "$self->{dir}/logs/error.log", @arguments;
 
     my @libraries = $self->{preload} // ();
 
@@ -210,7 +211,9 @@ sub check_conf {
 }
 
 
-sub start_nginx {
+# Without a wait: it may be stopped on its way.
+
+sub begin_nginx {
     my ($self) = @_;
 
     if ($self->{daemon}) {
@@ -225,6 +228,13 @@ sub start_nginx {
 
         $self->{nginx} = spawn($command, "$self->{dir}/logs/nginx");
     }
+}
+
+
+sub start_nginx {
+    my ($self) = @_;
+
+    $self->begin_nginx;
 
     my ($port) = $self->conf =~ /listen 127\.0\.0\.1:(\d+)/;
 
@@ -323,27 +333,28 @@ sub redis_socket { "$_[0]{dir}/redis/redis.sock" }
 sub redis_pid    { $_[0]{redis_pid} }
 
 
-sub start_redis {
-    my ($self) = @_;
+# Without a wait: it may be stopped on its way.
 
-    $self->launch_redis;
-    wait_for(sub { eval { $self->redis('PING') } }, 30)
-        or die "Redis did not start:\n", slurp("$self->{dir}/logs/redis"),
-            "\n";
-}
-
-
-# without waiting until it serves
-
-sub launch_redis {
+sub begin_redis {
     my ($self, @arguments) = @_;
 
-    $self->{redis_pid} = spawn(join(' ', 'redis-server --port 0',
+    $self->{redis_pid} = spawn(join(' ', $self->{wrap} // (),
+        'redis-server --port 0',
         '--unixsocket', $self->redis_socket, '--unixsocketperm 777',
         '--dir', "$self->{dir}/redis", "--save '' --appendonly yes",
         @{ $self->{redis} // [] }, @arguments), "$self->{dir}/logs/redis");
 
     delete $self->{redis_client};
+}
+
+
+sub start_redis {
+    my ($self) = @_;
+
+    $self->begin_redis;
+    wait_for(sub { eval { $self->redis('PING') } }, 30)
+        or die "Redis did not start:\n", slurp("$self->{dir}/logs/redis"),
+        "\n";
 }
 
 
@@ -682,6 +693,7 @@ sub finish {
 
     return $self->{clean} if $self->{finished}++;
 
+    $self->{steps}->pass if $self->{steps};
     $self->stop_nginx;
     $self->stop_redis;
 
