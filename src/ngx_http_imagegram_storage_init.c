@@ -30,6 +30,9 @@ static ngx_int_t ngx_http_imagegram_storage_path(ngx_conf_t *cf,
 static ngx_int_t ngx_http_imagegram_storage_folder(ngx_conf_t *cf,
     ngx_http_imagegram_storage_t *storage, ngx_http_imagegram_user_t *user,
     const char *folder);
+static ngx_int_t ngx_http_imagegram_storage_give(const char *folder,
+    ngx_http_imagegram_user_t *user);
+static ngx_uint_t ngx_http_imagegram_storage_is_folder(const char *path);
 static int ngx_http_imagegram_storage_check(void *data);
 static int ngx_http_imagegram_storage_try(
     ngx_http_imagegram_storage_t *storage, const char *name,
@@ -154,7 +157,9 @@ ngx_http_imagegram_storage_path(ngx_conf_t *cf,
 
 /*
  * Gives away to the worker's user only what was made here: what was there
- * before may be there for others, too.
+ * before may be there for others, too.  So it appears under its name only once
+ * it is given; under the other one it was left by who was killed before that,
+ * or another nginx is about to make it.
  */
 
 static ngx_int_t
@@ -162,39 +167,99 @@ ngx_http_imagegram_storage_folder(ngx_conf_t *cf,
     ngx_http_imagegram_storage_t *storage, ngx_http_imagegram_user_t *user,
     const char *folder)
 {
-    char             path[NGX_MAX_PATH];
-    ngx_file_info_t  fi;
+    char        path[NGX_MAX_PATH], temp[NGX_MAX_PATH];
+    ngx_err_t   err;
+    ngx_int_t   rc;
 
     (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V%s%s%Z",
                         &storage->path, *folder ? "/" : "", folder);
 
-    if (mkdir(path, 0750) == -1) {
-
-        if (ngx_errno == NGX_EEXIST
-            && ngx_file_info(path, &fi) != NGX_FILE_ERROR)
-        {
-            if (ngx_is_dir(&fi)) {
-                return NGX_OK;
-            }
-
-            ngx_set_errno(NGX_ENOTDIR);
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "imagegram_storage \"%s\" cannot be made", path);
-        return NGX_ERROR;
+    if (ngx_http_imagegram_storage_is_folder(path)) {
+        return NGX_OK;
     }
 
-    if (chmod(path, 0750) == -1
-        || (geteuid() == 0 && chown(path, user->uid, user->gid) == -1))
+    (void) ngx_snprintf((u_char *) temp, NGX_MAX_PATH, "%s.new%Z", path);
+
+    rc = NGX_ERROR;
+
+    if (ngx_errno == NGX_ENOENT
+        && (mkdir(temp, 0750) == 0 || ngx_errno == NGX_EEXIST))
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+        rc = ngx_http_imagegram_storage_give(temp, user);
+
+        if (rc == NGX_OK && rename(temp, path) == 0) {
+            return NGX_OK;
+        }
+    }
+
+    err = ngx_errno;
+
+    if (ngx_http_imagegram_storage_is_folder(path)) {
+        return NGX_OK;
+    }
+
+    if (rc == NGX_DECLINED) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, err,
                            "imagegram_storage \"%s\" cannot be given to "
                            "user \"%s\"", path, user->name);
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, err,
+                           "imagegram_storage \"%s\" cannot be made", path);
+    }
+
+    return NGX_ERROR;
+}
+
+
+/* Follows no link that somebody else put there.  NGX_DECLINED: it must not be
+ * given away; otherwise ngx_errno is set, too. */
+
+static ngx_int_t
+ngx_http_imagegram_storage_give(const char *folder,
+    ngx_http_imagegram_user_t *user)
+{
+    ngx_fd_t   fd;
+    ngx_int_t  rc;
+    ngx_err_t  err;
+
+    fd = open(folder, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    if (fd == NGX_INVALID_FILE) {
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    rc = NGX_OK;
+
+    if (fchmod(fd, 0750) == -1
+        || (geteuid() == 0 && fchown(fd, user->uid, user->gid) == -1))
+    {
+        rc = NGX_DECLINED;
+    }
+
+    err = ngx_errno;
+
+    (void) ngx_close_file(fd);
+
+    ngx_set_errno(err);
+
+    return rc;
+}
+
+
+/* Otherwise ngx_errno says why not. */
+
+static ngx_uint_t
+ngx_http_imagegram_storage_is_folder(const char *path)
+{
+    ngx_file_info_t  fi;
+
+    if (ngx_file_info(path, &fi) == NGX_FILE_ERROR) {
+        return 0;
+    }
+
+    ngx_set_errno(NGX_ENOTDIR);
+
+    return ngx_is_dir(&fi);
 }
 
 

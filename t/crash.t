@@ -11,7 +11,7 @@
 #   CRASH_ONLY     such as "form,worker,17", or with a second victim
 #                  "form,worker,17,redis,3": only this one, CRASH_ROUNDS times
 #
-# Without CRASH_ROUNDS it is each change once.
+# Without CRASH_ROUNDS it is each change once, and what went wrong once.
 
 use strict;
 use warnings;
@@ -34,6 +34,10 @@ my $seed = $ENV{CRASH_SEED} // 1;
 my $jobs = $ENV{CRASH_JOBS} // 2;
 my @only = split /,/, $ENV{CRASH_ONLY} // '';
 my @victims = @Imagegram::Crash::victims;
+
+my @once = (
+    ['start', 'master', 11],    # a folder was made, and not yet given away
+);
 
 my $quiet = Imagegram::Crash->new
     or plan skip_all => 'nobody may be traced here';
@@ -97,6 +101,7 @@ push @$_, $victims[rand @victims], 1 + int rand 25
     for @chosen[grep { $_ % 2 } 0 .. $#chosen];
 
 splice @chosen, 0, $ENV{CRASH_FROM} // 0;
+unshift @chosen, @once if $short;
 @chosen = ([@only]) x $rounds if @only;
 diag(scalar(@all) . ' steps and victims') unless $short;
 
