@@ -1,9 +1,12 @@
 
 /*
  * The storage at configuration time: makes its folders and its id, and tries
- * as the worker's user whatever a worker will do there.
+ * as the worker's user whatever a worker will do there.  Who is killed on the
+ * way leaves nothing that the next start does not put right.
  */
 
+
+#include <sys/file.h>
 
 #include "ngx_http_imagegram_storage.h"
 #include "ngx_http_imagegram_storage_id.h"
@@ -34,6 +37,8 @@ static ngx_int_t ngx_http_imagegram_storage_give(const char *folder,
     ngx_http_imagegram_user_t *user);
 static ngx_uint_t ngx_http_imagegram_storage_is_folder(const char *path);
 static int ngx_http_imagegram_storage_check(void *data);
+static int ngx_http_imagegram_storage_try_all(
+    ngx_http_imagegram_storage_t *storage);
 static int ngx_http_imagegram_storage_try(
     ngx_http_imagegram_storage_t *storage, const char *name,
     ngx_uint_t folder);
@@ -263,23 +268,54 @@ ngx_http_imagegram_storage_is_folder(const char *path)
 }
 
 
-/* Makes a file in tmp/ and links it into each of the other folders. */
+/*
+ * One process at a time, as far as the file system knows locks of folders: so
+ * the names can be always the same, and what is left by one that was killed is
+ * removed by the next.
+ */
 
 static int
 ngx_http_imagegram_storage_check(void *data)
 {
     ngx_http_imagegram_storage_t *storage = data;
 
+    int        rc;
+    ngx_fd_t   fd;
+    ngx_err_t  err;
+
+    fd = open((char *) storage->path.data, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (fd != NGX_INVALID_FILE) {
+        (void) flock(fd, LOCK_EX);
+    }
+
+    rc = ngx_http_imagegram_storage_try_all(storage);
+
+    if (fd != NGX_INVALID_FILE) {
+        err = ngx_errno;
+
+        (void) ngx_close_file(fd);
+
+        ngx_set_errno(err);
+    }
+
+    return rc;
+}
+
+
+/* Makes a file in tmp/ and links it into each of the other folders. */
+
+static int
+ngx_http_imagegram_storage_try_all(ngx_http_imagegram_storage_t *storage)
+{
     int         rc;
     char        name[NGX_MAX_PATH];
     ngx_fd_t    fd;
     ngx_err_t   err;
     ngx_uint_t  i;
 
-    (void) ngx_snprintf((u_char *) name, NGX_MAX_PATH, "%V/tmp/.check-%P%Z",
-                        &storage->path, ngx_getpid());
-
-    /* a reused process id, after a crash */
+    (void) ngx_snprintf((u_char *) name, NGX_MAX_PATH, "%V/tmp/.check%Z",
+                        &storage->path);
 
     (void) ngx_delete_file(name);
 
@@ -317,9 +353,8 @@ ngx_http_imagegram_storage_try(ngx_http_imagegram_storage_t *storage,
     char        path[NGX_MAX_PATH];
     ngx_fd_t    fd;
 
-    (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V/%s/.check-%P%Z",
-                        &storage->path, ngx_http_imagegram_folders[folder],
-                        ngx_getpid());
+    (void) ngx_snprintf((u_char *) path, NGX_MAX_PATH, "%V/%s/.check%Z",
+                        &storage->path, ngx_http_imagegram_folders[folder]);
 
     (void) ngx_delete_file(path);
 

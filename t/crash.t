@@ -37,6 +37,7 @@ my @victims = @Imagegram::Crash::victims;
 
 my @once = (
     ['start', 'master', 11],    # a folder was made, and not yet given away
+    ['start', 'master', 56],    # a file was there to see if it can be made
 );
 
 my $quiet = Imagegram::Crash->new
