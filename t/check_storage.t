@@ -8,6 +8,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Path ();
+
 use Imagegram qw(slurp spew wait_for);
 use Imagegram::Image;
 use Imagegram::Storage qw(age id plant shard storage_id);
@@ -281,6 +283,59 @@ is($t->get("posts/$third")->{status}, 200, 'and stays');
 is($status, 0, 'unless asked for');
 is($t->get("posts/$third")->{status}, 404, 'then it goes');
 is((check())[0], 0, 'with all of it');
+
+
+# --- a backup, Redis first and then the files, and what happened in between
+
+sub redis_files { $t->dir . '/redis/' . $_[0] }
+
+my $deleted = $t->post->{PostID};
+
+$t->redis('SAVE');
+rename redis_files('dump.rdb'), redis_files('backup.rdb');
+$t->delete("posts/$deleted");
+$t->comment($first);
+
+my $later = $t->post->{PostID};
+
+$before = seen();
+system('cp', '-a', $t->storage, $t->dir . '/backup') == 0 or die "cp failed\n";
+$t->post for 1 .. 3;
+$t->delete("posts/$second");
+
+# all is lost
+$t->stop_nginx;
+$t->stop_redis;
+File::Path::remove_tree($t->storage, redis_files('appendonlydir'),
+    { safe => 0 });
+
+rename $t->dir . '/backup', $t->storage;
+rename redis_files('backup.rdb'), redis_files('dump.rdb');
+$t->{redis} = ['--appendonly no'];
+$t->start_redis;
+$t->redis(qw(CONFIG SET appendonly yes));
+
+($status, $said) = check();
+is($status, 1, 'a backup of two moments');
+like($said, qr/^post $deleted: its original and its image are lost$/m,
+    'what was deleted has no files');
+like($said, qr/: faults 1; files without a post yet 2$/,
+    'what came later has no post');
+is((check(qw(--repair --drop)))[0], 0, 'is repaired');
+
+$t->start_nginx;
+is($t->get("posts/$later")->{status}, 404, 'what came later is not there');
+is($t->get("posts/$deleted")->{status}, 404, 'nor what was deleted');
+delete $before->{posts}{$later};
+$before->{order} = [grep { $_ ne $later } @{ $before->{order} }];
+
+my %then = %{ seen()->{posts} };
+
+is_deeply([sort keys %then], [sort keys %{ $before->{posts} }],
+    'everything else is');
+is($then{$second}{image}, $before->{posts}{$second}{image}, 'with its image');
+is_deeply($then{$second}{comments}, $before->{posts}{$second}{comments},
+    'and its comments');
 
 
 # --- a Redis that is another one: no file is touched
