@@ -8,8 +8,9 @@
 #   CRASH_SEED     in which order they come: 1
 #   CRASH_FROM     go on behind so many of them: 0
 #   CRASH_JOBS     at a time: 2
-#   CRASH_ONLY     such as "form,worker,17", or with a second victim
-#                  "form,worker,17,redis,3": only this one, CRASH_ROUNDS times
+#   CRASH_ONLY     "form": of this change only; "form,worker,17", or with a
+#                  second victim "form,worker,17,redis,3": only this, again and
+#                  again
 #
 # Without CRASH_ROUNDS it is each change once, and what went wrong once.
 
@@ -44,6 +45,29 @@ my $quiet = Imagegram::Crash->new
     or plan skip_all => 'nobody may be traced here';
 
 diag("seed $seed");
+
+
+# --- what is synced before anybody is told, which no SIGKILL would show
+
+my $placed = qr{worker\ link\ originals/.* worker\ fsync\ originals/xx/xx;
+    .* worker\ link\ images/.* worker\ fsync\ images/xx/xx;
+    .* redis\ write\ \S+\.aof; redis\ fdatasync\ \S+\.aof;
+    .* worker\ writev\ socket;}xs;
+
+my %synced = (
+    'comment'    => qr{redis fdatasync \S+\.aof;.*worker writev socket;}s,
+    'form'       => qr{child\ fsync\ tmp/ID\.jpeg;
+        .* child\ fsync\ tmp/ID\.original; .* $placed}xs,
+    'last patch' => qr{child\ fsync\ tmp/ID\.jpeg;
+        .* child\ fsync\ uploads/ID; .* $placed}xs,
+);
+
+for my $change (sort keys %synced) {
+    my $steps = join '', map { "$_->{text};" }
+        @{ $quiet->round($change)->{steps} };
+
+    like($steps, $synced{$change}, "$change: it is safe before that is told");
+}
 
 
 # --- which rounds there are: a change, a victim, the step before which it dies
@@ -94,6 +118,8 @@ while (%cells) {
     }
 }
 
+@all = grep { $_->[0] eq $only[0] } @all if @only == 1;
+
 my $rounds = $ENV{CRASH_ROUNDS} // keys %changes;
 my @chosen = map { [@{ $all[$_ % @all] }] } 0 .. $rounds - 1;
 
@@ -103,7 +129,7 @@ push @$_, $victims[rand @victims], 1 + int rand 25
 
 splice @chosen, 0, $ENV{CRASH_FROM} // 0;
 unshift @chosen, @once if $short;
-@chosen = ([@only]) x $rounds if @only;
+@chosen = ([@only]) x $rounds if @only > 1;
 diag(scalar(@all) . ' steps and victims') unless $short;
 
 
