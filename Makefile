@@ -65,8 +65,8 @@ IMAGEGRAM_CONVERTER ?=	/usr/lib/nginx/imagegram-convert
 export IMAGEGRAM_CONVERTER
 
 
-.PHONY:		all install run test rounds valgrind bench bench-scale fuzz check \
-		coverage clean
+.PHONY:		all install run test rounds valgrind bench bench-scale fuzz \
+		check coverage clean
 
 all:		$(BUILD)/Makefile
 	@$(MAKE) -s -f $(BUILD)/Makefile -C $(NGX_SRC) modules
