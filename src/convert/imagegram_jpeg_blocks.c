@@ -9,15 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "imagegram_jpeg_blocks.h"
 #include <jerror.h>
 
 
 /* around what is seen, for what upsampling mixes in and what is rounded */
 #define IMAGEGRAM_BLOCKS_MARGIN  2
-
-/* the value of a coefficient that has none */
-#define IMAGEGRAM_BLOCKS_NONE    DCTSIZE2
 
 
 typedef enum {
@@ -37,7 +38,8 @@ struct jvirt_barray_control {
 
     unsigned             n;         /* values of a block, the first is DC */
     unsigned char        place[DCTSIZE2];   /* of each value, in a block */
-    unsigned char        value[DCTSIZE2];   /* of each place */
+    uint64_t             places;    /* the same, as bits */
+    unsigned char        value[DCTSIZE2];   /* of each of these */
     JCOEF               *values;
     uint64_t            *masks;     /* which are not zero; NULL: one scan */
 
@@ -188,11 +190,9 @@ imagegram_jpeg_blocks_keep(jvirt_barray_ptr a, const imagegram_view_t *view)
             if ((frequencies[view->across] >> u & 1)
                 && (frequencies[view->down] >> v & 1))
             {
+                a->places |= (uint64_t) 1 << i;
                 a->value[i] = (unsigned char) a->n;
                 a->place[a->n++] = (unsigned char) i;
-
-            } else {
-                a->value[i] = IMAGEGRAM_BLOCKS_NONE;
             }
         }
     }
@@ -393,12 +393,13 @@ imagegram_jpeg_blocks_save(jvirt_barray_ptr a)
                 a->masks[(size_t) y * a->columns + x] |= mask;
             }
 
-            for ( /* void */ ; values != NULL && mask != 0; mask &= mask - 1) {
-                i = (unsigned) __builtin_ctzll(mask);
+            if (values == NULL) {
+                continue;
+            }
 
-                if (a->value[i] != IMAGEGRAM_BLOCKS_NONE) {
-                    values[a->value[i]] = block[i];
-                }
+            for (mask &= a->places; mask != 0; mask &= mask - 1) {
+                i = (unsigned) __builtin_ctzll(mask);
+                values[a->value[i]] = block[i];
             }
         }
     }
@@ -408,6 +409,33 @@ imagegram_jpeg_blocks_save(jvirt_barray_ptr a)
 
 
 /* the bits of coefficients that are not zero */
+
+#if defined(__SSE2__)
+
+static uint64_t
+imagegram_jpeg_blocks_mask(const JCOEF *block)
+{
+    __m128i   low, high, zeros;
+    uint64_t  mask;
+    unsigned  i, bits;
+
+    mask = 0;
+
+    for (i = 0; i < DCTSIZE2; i += 16) {
+        low = _mm_loadu_si128((const __m128i *) (block + i));
+        high = _mm_loadu_si128((const __m128i *) (block + i + 8));
+
+        zeros = _mm_packs_epi16(_mm_cmpeq_epi16(low, _mm_setzero_si128()),
+                                _mm_cmpeq_epi16(high, _mm_setzero_si128()));
+
+        bits = ~(unsigned) _mm_movemask_epi8(zeros) & 0xffff;
+        mask |= (uint64_t) bits << i;
+    }
+
+    return mask;
+}
+
+#else
 
 static uint64_t
 imagegram_jpeg_blocks_mask(const JCOEF *block)
@@ -431,6 +459,8 @@ imagegram_jpeg_blocks_mask(const JCOEF *block)
 
     return mask;
 }
+
+#endif
 
 
 /* NULL: of this block nothing is kept */

@@ -183,12 +183,12 @@ sub quality {
 
 
 # The same of photos that somebody took, where they are there (see t/corpora.t):
-# the lowest and the highest.
+# the lowest and the highest.  MagickWand's idea of orientation 7 is another one.
 
 sub photos {
     my ($self) = @_;
 
-    my @photos = glob(($ENV{IMAGEGRAM_CORPORA}
+    my @photos = grep { !/_7\.jpg$/ } glob(($ENV{IMAGEGRAM_CORPORA}
         // Imagegram->top . '/../shared/corpora') . '/exif-orientation/*.jpg');
 
     return {} unless @photos;

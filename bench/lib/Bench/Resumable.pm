@@ -19,7 +19,7 @@ use Imagegram::HTTP ();
 use Imagegram::Tus ();
 
 use constant {
-    TURNS  => 5,
+    TURNS  => 3,
     SLOW   => 5000,     # uploads, at
     RATE   => 1024,     # bytes a second each, for
     LENGTH => 20,       # seconds; all of them send within
