@@ -49,7 +49,7 @@ CC =		clang
 CC_OPT =	-g -O1 -fPIC -fcoverage-mapping \
 		-fprofile-instr-generate=$(COVERAGE)/%m%c.profraw \
 		-mllvm -runtime-counter-relocation
-LD_OPT =	-fprofile-instr-generate
+LD_OPT =	-fprofile-instr-generate=$(COVERAGE)/%m%c.profraw
 endif
 
 MODULE =	$(BUILD)/ngx_http_imagegram_module.so
