@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Find ();
 use MIME::Base64 qw(encode_base64);
 
 use Imagegram qw(slurp);
@@ -125,6 +126,23 @@ for my $path (
 }
 
 unlink $unfinished;
+
+
+# for the workers' user and group only
+
+{
+    my %modes;
+
+    File::Find::find(sub {
+        my $mode = 07777 & (lstat)[2];
+
+        push @{ $modes{ sprintf '%s %04o', -d _ ? 'folder' : 'file', $mode } },
+            $File::Find::name;
+    }, $t->storage);
+
+    is_deeply([sort keys %modes], ['file 0640', 'folder 0750'],
+        'files are 0640, folders 0750') or diag(explain(\%modes));
+}
 
 
 # by its bytes, never by a name or a declared type

@@ -21,7 +21,7 @@ use constant {
     TURNS       => 2,
     CLIENTS     => 4,
     ROUNDS      => 3,       # uploads of each client, in one turn
-    IDLE        => 4,       # seconds
+    IDLE        => 3,       # seconds
 };
 
 my @calls = qw(feed post comment none);

@@ -16,7 +16,7 @@ use Imagegram qw(spew wait_for);
 
 use constant {
     TURNS    => 3,
-    SECONDS  => 1.5,
+    SECONDS  => 1.2,
     COMMENTS => 30_000,         # there to be deleted, in each turn
 };
 

@@ -19,7 +19,7 @@ use Imagegram qw(memory);
 use constant {
     MB      => 1024 * 1024,
     POSTS   => 100,
-    SECONDS => 10,
+    SECONDS => 6,
     CLIENTS => 4,           # a processor
 };
 
