@@ -78,8 +78,19 @@ sub serves {
 
 my $c = $t->upload($slow);
 my $child = child('STOP');
-my ($nice) = (split ' ', slurp("/proc/$child/stat") =~ s/.*\) //sr)[16];
+my $nice;
 
+# it may have been stopped before it came to that
+
+wait_for(sub {
+    ($nice) = (split ' ', slurp("/proc/$child/stat") =~ s/.*\) //sr)[16];
+    return 1 if $nice > 0;
+
+    kill 'CONT', $child;
+    select undef, undef, undef, 0.002;
+    kill 'STOP', $child;
+    return 0;
+}, 10);
 cmp_ok($nice, '>', 0, "a child runs at a lower priority, $nice");
 
 kill 'KILL', $child;
