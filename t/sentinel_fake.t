@@ -173,7 +173,7 @@ sub asked {
 }
 
 ok(wait_for(sub { asked($good) }, 10), 'a sentinel leaves: the next one');
-is(asked($bad), 1, 'which is asked then');
+cmp_ok(asked($bad), '<', 4, 'not the same one, again and again');
 
 # no flood: each is said once
 
