@@ -16,8 +16,8 @@
  * Called once, in the event loop and never from within the functions below: rc
  * is NGX_OK when the whole body is where it belongs, or the status to end the
  * request with: 400 (malformed, or the client closed in the middle), 408, 413
- * (more than limit), 500, 503, 507.  Whatever was received before is in the file
- * then, but for what exceeds limit.
+ * (more than limit), 500, 503, 507.  Whatever was received before is in the
+ * file then, but for what exceeds limit.
  * Not called when the request is terminated before; what data refers to is
  * then to be freed by a cleanup of the request's pool, which runs after the
  * last write has ended.

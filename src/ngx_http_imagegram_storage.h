@@ -61,8 +61,8 @@ typedef enum {
 ngx_int_t ngx_http_imagegram_storage_init(ngx_conf_t *cf,
     ngx_http_imagegram_storage_t *storage);
 
-/* What a request is to end with where a file failed: 507 where there is no room,
- * or none for this user, 503 for whatever else an admin has to see to. */
+/* What a request is to end with where a file failed: 507 where there is no
+ * room, or none for this user, 503 for whatever else an admin has to see to. */
 ngx_int_t ngx_http_imagegram_storage_status(ngx_err_t err);
 
 /*

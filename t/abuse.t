@@ -35,7 +35,9 @@ if ($most && $most < 2 * $many) {
 
 # the shell can raise its own limit, and what it becomes has that
 
-if (!$ENV{IMAGEGRAM_RAISED} && `sh -c 'ulimit -Sn'` =~ /^(\d+)/ && $1 < $many + 500) {
+my ($now) = `sh -c 'ulimit -Sn'` =~ /^(\d+)/;
+
+if (!$ENV{IMAGEGRAM_RAISED} && $now && $now < $many + 500) {
     $ENV{IMAGEGRAM_RAISED} = 1;
     exec 'sh', '-c', 'ulimit -Sn $(ulimit -Hn) && exec "$@"', 'sh', $^X, $0;
 }
@@ -56,7 +58,9 @@ my $t = Imagegram->new(
         lingering_timeout 1s;
         location / { imagegram; }
     }',
-    settings    => { converters => '1 timeout=5m path=%%CONVERTER%% queue=400' },
+    settings    => {
+        converters => '1 timeout=5m path=%%CONVERTER%% queue=400',
+    },
 )->start;
 
 my $png = Imagegram::Image::png(8, 8);

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# A disk that is full, over a quota, read-only, broken or slow, whatever is asked
-# of it: 507 or 503, a post is there as a whole or not at all, and service goes
-# on for what needs no disk.
+# A disk that is full, over a quota, read-only, broken or slow, whatever is
+# asked of it: 507 or 503, a post is there as a whole or not at all, and service
+# goes on for what needs no disk.
 
 use strict;
 use warnings;

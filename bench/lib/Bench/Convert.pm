@@ -183,7 +183,7 @@ sub quality {
 
 
 # The same of photos that somebody took, where they are there (see t/corpora.t):
-# the lowest and the highest.  MagickWand's idea of orientation 7 is another one.
+# the lowest and the highest.  MagickWand turns orientation 7 another way.
 
 sub photos {
     my ($self) = @_;

@@ -65,7 +65,8 @@ sub begin {
 sub data {
     my ($self, $bytes) = @_;
 
-    $self->frame(DATA, 0, $self->{stream}, $_) for unpack '(a' . FRAME . ')*', $bytes;
+    $self->frame(DATA, 0, $self->{stream}, $_)
+        for unpack '(a' . FRAME . ')*', $bytes;
 
     return $self;
 }
