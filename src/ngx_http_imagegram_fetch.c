@@ -24,8 +24,8 @@
 
 
 typedef struct {
-    ngx_str_node_t                  node;       /* of the tree; its string is
-                                                 * the page's key */
+    ngx_str_node_t                  node;       /* must be the first; its
+                                                 * string is the page's key */
     ngx_uint_t                      latest;     /* it is in the tree */
     ngx_pool_t                     *pool;
     ngx_http_imagegram_loc_conf_t  *conf;
@@ -51,8 +51,6 @@ typedef struct {
 } ngx_http_imagegram_waiter_t;
 
 
-static ngx_http_imagegram_fetch_t *ngx_http_imagegram_fetch_find(
-    ngx_str_t *key, uint32_t hash);
 static ngx_uint_t ngx_http_imagegram_fetch_joinable(
     ngx_http_imagegram_fetch_t *fetch, ngx_http_imagegram_loc_conf_t *conf,
     uint64_t generation);
@@ -104,7 +102,8 @@ ngx_http_imagegram_fetch(ngx_http_request_t *r,
     conf = ngx_http_get_module_loc_conf(r, ngx_http_imagegram_module);
     hash = ngx_crc32_short(key->data, key->len);
 
-    fetch = ngx_http_imagegram_fetch_find(key, hash);
+    fetch = (ngx_http_imagegram_fetch_t *)
+                ngx_str_rbtree_lookup(&ngx_http_imagegram_fetches, key, hash);
 
     if (fetch) {
 
@@ -132,20 +131,6 @@ ngx_http_imagegram_fetch(ngx_http_request_t *r,
     ngx_http_imagegram_fetch_release(fetch);
 
     return rc;
-}
-
-
-static ngx_http_imagegram_fetch_t *
-ngx_http_imagegram_fetch_find(ngx_str_t *key, uint32_t hash)
-{
-    ngx_str_node_t  *node;
-
-    node = ngx_str_rbtree_lookup(&ngx_http_imagegram_fetches, key, hash);
-
-    return node ? (ngx_http_imagegram_fetch_t *)
-                       ((u_char *) node
-                        - offsetof(ngx_http_imagegram_fetch_t, node))
-                : NULL;
 }
 
 

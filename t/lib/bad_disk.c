@@ -148,18 +148,7 @@ open(const char *path, int flags, ...)
 }
 
 
-int
-open64(const char *path, int flags, ...)
-{
-    int      mode;
-    va_list  args;
-
-    va_start(args, flags);
-    mode = va_arg(args, int);
-    va_end(args);
-
-    return open(path, flags, mode);
-}
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 
 
 ssize_t
