@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use Time::HiRes qw(sleep);
 
-use Imagegram qw(open_files wait_for);
+use Imagegram qw(open_files suspend wait_for);
 use Imagegram::Image;
 use Test::More;
 
@@ -99,7 +99,7 @@ for my $case (@phases) {
 my $converter = $t->converter_pid;
 
 for my $reset (0, 1) {
-    kill 'STOP', $converter;
+    suspend($converter);
 
     my @clients = map { $t->upload($png) } 1 .. 3;
 
@@ -117,7 +117,7 @@ for my $reset (0, 1) {
 
 for my $reset (0, 1) {
     $posts = settles('before');
-    kill 'STOP', $t->redis_pid;
+    suspend($t->redis_pid);
 
     my $client = $t->upload($png);
 

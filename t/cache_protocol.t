@@ -13,7 +13,7 @@ use File::Temp ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use Imagegram qw(wait_for);
+use Imagegram qw(suspend wait_for);
 use Imagegram::RedisProxy;
 
 
@@ -301,7 +301,7 @@ sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
 
     my ($subscriber, $other) = roles();
 
-    kill 'STOP', $subscriber;
+    suspend($subscriber);
 
     for (1 .. 6) {
         sees_change('a change is seen while the subscriber hangs',

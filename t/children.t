@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(alive slurp spew wait_for);
+use Imagegram qw(alive slurp spew suspend wait_for);
 use Imagegram::Image;
 use Imagegram::Tus;
 use Test::More;
@@ -88,7 +88,7 @@ wait_for(sub {
 
     kill 'CONT', $child;
     select undef, undef, undef, 0.002;
-    kill 'STOP', $child;
+    suspend($child);
     return 0;
 }, 10);
 cmp_ok($nice, '>', 0, "a child runs at a lower priority, $nice");
@@ -175,11 +175,11 @@ for my $n (1, 2) {
 my $parent = $t->converter_pid;
 my ($worker) = $t->worker_pids;
 
-kill 'STOP', $parent;
+suspend($parent);
 $c = $t->upload($png);
 ok(wait_for(sub { (() = $t->files('tmp')) == 3 }, 30), 'a job is on its way');
 $t->get('posts') for 1 .. 3;
-kill 'STOP', $worker;
+suspend($worker);
 kill 'KILL', $parent;
 wait_for(sub { slurp("/proc/$parent/stat") =~ /\) Z / }, 30);
 kill 'CONT', $worker;
@@ -267,7 +267,7 @@ serves('after that');
 # --- a queue that is full
 
 $parent = $t->converter_pid;
-kill 'STOP', $parent;
+suspend($parent);
 
 my @admitted = map { $t->upload($png) } 1 .. 3;
 

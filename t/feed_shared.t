@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 
-use Imagegram qw(wait_for);
+use Imagegram qw(suspend wait_for);
 use Imagegram::RedisProxy;
 
 
@@ -58,7 +58,7 @@ sub at_once {
         [$client, $path];
     } @paths;
 
-    kill 'STOP', $worker;
+    suspend($worker);
     $_->[0]->send(path => $_->[1])->flush for @clients;
     kill 'CONT', $worker;
 

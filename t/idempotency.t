@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(alive wait_for);
+use Imagegram qw(alive suspend wait_for);
 use Imagegram::Assert;
 use Imagegram::Image;
 use Test::More;
@@ -165,7 +165,7 @@ is(comments(), $n, 'it stays deleted');
 # --- while the first one runs
 
 $key = key();
-kill 'STOP', $t->converter_pids;
+suspend($t->converter_pids);
 
 my $c = $t->connect->send($t->prepare('POST', 'posts', user => 'ann',
     @{ [do {
@@ -222,7 +222,7 @@ is($c->response->{status}, 201, 'it is made, however slowly');
 
 $key = key();
 $n = posts();
-kill 'STOP', $t->converter_pids;
+suspend($t->converter_pids);
 
 my ($type, $form) = Imagegram::Body::multipart(body => 'x', image => $png);
 my @lost = (user => 'ann', body => $form, headers => ['Content-Type' => $type,
@@ -249,7 +249,7 @@ same(make($key), $first, 'after a restart');
 
 $t->expect_log(qr/worker process \d+ exited on signal 9/);
 $key = key();
-kill 'STOP', $t->converter_pids;
+suspend($t->converter_pids);
 $lost[-1][-1] = $key;
 $c = $t->connect->send($t->prepare('POST', 'posts', @lost))->flush;
 ok(wait_for(sub { $t->files('tmp') }, 30), 'one is running');
@@ -269,7 +269,7 @@ unlink map { $t->storage . "/$_" } $t->files('tmp');
 
 $key = key();
 $n = comments();
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 is_problem(comment($key), 503, 'Redis hangs');
 kill 'CONT', $t->redis_pid;
 is(comment($key)->{status}, 201, 'a retry');
@@ -279,7 +279,7 @@ is(comments(), $n + 1, 'one comment');
 
 $key = key();
 $n = posts();
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 is_problem(make($key), 503, 'Redis hangs before a post');
 kill 'CONT', $t->redis_pid;
 ok(wait_for(sub { make($key)->{status} == 201 }, 15),

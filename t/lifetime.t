@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(alive wait_for);
+use Imagegram qw(alive suspend wait_for);
 use Test::More;
 
 
@@ -78,7 +78,7 @@ sub count { $t->get("posts/$id")->{json}{CommentCount} }
 
 # clients leave while Redis hangs
 
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 
 my @readers = map { $t->connect->send($t->prepare('GET', $_)) }
     ('posts', "posts/$id", $comments, "$comments/$id", 'posts?images=base64')
@@ -202,7 +202,7 @@ sub wait_across {
 
     my $before = count();
 
-    kill 'STOP', $t->redis_pid;
+    suspend($t->redis_pid);
 
     my @clients = map { $t->connect->send($t->prepare(@$_)) }
         (['GET', 'posts'], [@comment], ['GET', "posts/$id"]) x 5;
@@ -244,7 +244,7 @@ is(count(), $before + 10, 'the next nginx serves what was changed');
 
 $t->reload(main => 'worker_shutdown_timeout 1s;');
 @started = ($t->worker_pids, $t->converter_pids);
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 
 my @cut = map { $t->connect->send($t->prepare(@$_)) } (['GET', 'posts'],
     [@comment]) x 3;
@@ -273,7 +273,7 @@ $t->start_nginx;
 # a fast end
 
 @started = ($t->worker_pids, $t->converter_pids, $t->nginx_pid);
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 
 my @clients = map { $t->connect->send($t->prepare(@comment)) } 1 .. 5;
 

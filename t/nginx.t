@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(open_files spew wait_for);
+use Imagegram qw(open_files spew suspend wait_for);
 use Imagegram::Assert;
 use Imagegram::Image;
 use Test::More;
@@ -177,7 +177,7 @@ ok(wait_for(sub {
     defined $before && $open == $before;
 }, 30), 'all is quiet');
 
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 @clients = map { $t->connect->send($t->prepare('GET', $_))->flush }
     ('/ssi/page', '/asks/file', '/asked/posts', '/added/posts',
     '/redirected/none', '/accel/x') x 4;

@@ -10,7 +10,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(wait_for);
+use Imagegram qw(suspend wait_for);
 use Imagegram::Assert;
 use Imagegram::FakeRedis;
 use Test::More;
@@ -117,7 +117,7 @@ for my $round (1 .. 3) {
     my @clients = map { $t->connect } 1 .. 30;
 
     ok(get_ok(), 'Redis is well');
-    kill 'STOP', $t->redis_pid;
+    suspend($t->redis_pid);
 
     for my $n (0 .. $#clients) {
         $clients[$n]->send($t->prepare(
@@ -168,7 +168,7 @@ like($t->get("posts/$doomed")->{status}, qr/^(?:200|404)$/,
 # a post whose script may run late has its files
 
 $t->post;
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 $r = $t->form('posts', [author => 'a', body => 'a late post', @image]);
 kill 'CONT', $t->redis_pid;
 is_unavailable($r, 'a post, while Redis hangs');

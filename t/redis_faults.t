@@ -14,7 +14,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use Imagegram qw(wait_for);
+use Imagegram qw(suspend wait_for);
 use Imagegram::Faults;
 
 
@@ -106,7 +106,7 @@ well('loaded', $back);
 my @clients = map { $t->connect } 1 .. 10;
 my @answers;
 
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 $end = time + 3;
 
 while (time < $end) {

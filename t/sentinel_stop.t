@@ -12,7 +12,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use Imagegram qw(wait_for);
+use Imagegram qw(suspend wait_for);
 use Imagegram::Assert;
 use Imagegram::Sentinels;
 
@@ -79,7 +79,7 @@ ok(comment($posts[0], 'early')->{status} == 201, 'a comment');
 ok(cached($old), 'and pages are cached');
 wait_for(sub { Imagegram::Sentinels::replicas($old) == 2 }, 20);
 
-kill 'STOP', $old->redis_pid;
+suspend($old->redis_pid);
 
 my $stopped = time;
 my @clients = map { $t->connect } 1 .. 20;

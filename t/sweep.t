@@ -8,7 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(wait_for slurp spew);
+use Imagegram qw(slurp spew suspend wait_for);
 use Imagegram::Image;
 use Imagegram::Storage qw(age id owner plant shard storage_id swept_twice);
 use Test::More;
@@ -159,7 +159,7 @@ my $content = slurp($t->storage . '/' . $trashed{"trash/originals/$like.png"});
 
 my $converter = $t->converter_pid;
 
-kill 'STOP', $converter;
+suspend($converter);
 
 my $upload = $t->upload($png);
 
@@ -229,7 +229,7 @@ cmp_ok($t->redis('TTL', key('buried', $buried[0])), '>', 86000, 'not less');
 
 ok(wait_for(sub { $t->worker_pids == 1 }, 60), 'the old worker is gone');
 $converter = $t->converter_pid;
-kill 'STOP', $converter;
+suspend($converter);
 
 @before = $t->files('tmp');
 $upload = $t->upload($png);

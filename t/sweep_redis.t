@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use File::Path ();
 
-use Imagegram qw(alive wait_for slurp spew);
+use Imagegram qw(alive slurp spew suspend wait_for);
 use Imagegram::FakeRedis;
 use Imagegram::Image;
 use Imagegram::Storage qw(age id number plant shard storage_id swept_twice);
@@ -204,7 +204,7 @@ is_swept('Redis is back', @orphans);
 # --- it hangs with a post's script sent, which is carried out much later
 
 $t->post;    # Redis is to have the script
-kill 'STOP', my $converter = $t->converter_pid;
+suspend(my $converter = $t->converter_pid);
 
 my $c = $t->upload(Imagegram::Image::png(8, 8));
 
@@ -212,7 +212,7 @@ ok(wait_for(sub { (() = $t->files('tmp')) == 3 }, 30), 'an upload waits');
 
 my ($id) = map { m{/(.*)\.jpeg$} } $t->files('tmp');
 
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 kill 'CONT', $converter;
 is($c->response->{status}, 503, 'nobody knows of a post');
 age($t, 3, grep { /$id/ } placed());

@@ -8,7 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(wait_for);
+use Imagegram qw(suspend wait_for);
 use Imagegram::Image;
 use Test::More;
 
@@ -28,7 +28,7 @@ my @before = $t->files;
 # An upload that is complete, but not converted before go() is called.
 
 sub held {
-    kill 'STOP', $converter;
+    suspend($converter);
 
     my $c = $t->upload($png);
 
@@ -98,7 +98,7 @@ recovers('Redis is back');
 
 @before = $t->files;
 $c = held();
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 kill 'CONT', $converter;
 unavailable('Redis hangs', $c->response);
 is(scalar(() = $t->files), @before + 2, 'the files stay');
@@ -111,7 +111,7 @@ recovers('Redis goes on');
 
 @before = $t->files;
 $c = held();
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 kill 'CONT', $converter;
 ok(wait_for(sub { (() = $t->files) == @before + 2 }, 30), 'files in place');
 $t->stop_redis('KILL');

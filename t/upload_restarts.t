@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(alive spew wait_for);
+use Imagegram qw(alive spew suspend wait_for);
 use Imagegram::Image;
 use Imagegram::Tus;
 use Test::More;
@@ -33,7 +33,7 @@ sub begin {
     my $converter = $t->converter_pid;
 
     ok(wait_for(sub { (() = $t->files('tmp')) == 1 }, 30), 'half of a body');
-    kill 'STOP', $converter;
+    suspend($converter);
 
     my $whole = $t->upload($png);
 
@@ -120,7 +120,7 @@ $t->start_nginx;
 my $originals = () = $t->files('originals');
 my $u = Imagegram::Tus->create($t, $png);
 
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 
 my @waiting = ($t->upload($png), $u->begin(0, $png, length $png),
     $t->connect->send($t->prepare('GET', 'posts'))->flush);
@@ -153,7 +153,7 @@ is($same->request('DELETE')->{status}, 404, 'nor may it remove them');
 
 my $before = $t->redis('ZCARD', 'imagegram:{0}:feed');
 
-kill 'STOP', $t->converter_pids;
+suspend($t->converter_pids);
 
 my $c = $u->begin(0, $png, length $png);
 
@@ -196,7 +196,7 @@ $t->start_nginx;
 
 my $child = wait_for(sub { ($t->conversion_pids)[0] }, 30);
 
-kill 'STOP', $child;
+suspend($child);
 ($worker) = $t->worker_pids;
 
 spew($t->dir . '/broken', "#!/bin/sh\nexit 1\n");

@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use Digest::SHA qw(sha1_hex);
 
-use Imagegram qw(alive slurp wait_for);
+use Imagegram qw(alive slurp suspend wait_for);
 use Imagegram::Assert;
 use Imagegram::Image;
 use Imagegram::Tus qw(create_request);
@@ -219,7 +219,7 @@ for (1 .. 3) {
 # with all bytes there, while the post is being made
 
 $u = upload();
-kill 'STOP', $t->converter_pids;
+suspend($t->converter_pids);
 $c = $u->begin(0, $bmp, $size, @auth);
 ok(wait_for(sub { -e $t->storage . '/tmp/' . $u->id . '.jpeg' }, 30),
     'it is being converted');
@@ -236,7 +236,7 @@ $u = upload();
 
 my @old = $t->worker_pids;
 
-kill 'STOP', $t->converter_pids;
+suspend($t->converter_pids);
 $c = $u->begin(0, $bmp, 1000, @auth);
 received($u, 1000, 'the first bytes');
 $t->reload;
@@ -254,7 +254,7 @@ original_is($u, $bmp, 'every byte is there');
 # nginx is stopped meanwhile, and started again
 
 $u = upload();
-kill 'STOP', $t->converter_pids;
+suspend($t->converter_pids);
 $c = $u->begin(0, $bmp, $size, @auth);
 ok(wait_for(sub { -e $t->storage . '/tmp/' . $u->id . '.jpeg' }, 30),
     'it is being converted');
@@ -269,7 +269,7 @@ original_is($u, $bmp, 'every byte is there');
 
 $u = upload();
 my @converters = $t->converter_pids;
-kill 'STOP', @converters;
+suspend(@converters);
 $c = $u->begin(0, $bmp, $size, @auth);
 ok(wait_for(sub { -e $t->storage . '/tmp/' . $u->id . '.jpeg' }, 30),
     'it is being converted');
@@ -339,7 +339,7 @@ is($v->patch(0, $bmp)->{status}, 204, 'a third one');
 # it hangs with the script sent: once it goes on, there is one post
 
 $u = upload();
-kill 'STOP', $t->redis_pid;
+suspend($t->redis_pid);
 is_problem($u->patch(0, $bmp), 503, 'Redis hangs: 503');
 kill 'CONT', $t->redis_pid;
 ok(wait_for(sub { ($u->post // '') eq '/posts/' . $u->id }, 30),

@@ -33,10 +33,11 @@ use Imagegram::Conf ();
 use Imagegram::HTTP ();
 use Imagegram::Image ();
 use Imagegram::Process
-    qw(spawn alive children cmdline memory open_files wait_for slurp spew);
+    qw(spawn alive suspend children cmdline memory open_files wait_for slurp
+    spew);
 use Imagegram::Redis ();
 
-our @EXPORT_OK = qw(alive memory open_files wait_for slurp spew);
+our @EXPORT_OK = qw(alive memory open_files slurp spew suspend wait_for);
 
 my $top = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../..');
 my $json = JSON::PP->new->utf8->canonical;

@@ -9,8 +9,8 @@ use Exporter 'import';
 use POSIX ();
 use Time::HiRes ();
 
-our @EXPORT_OK = qw(spawn alive children cmdline memory open_files wait_for
-    slurp spew);
+our @EXPORT_OK = qw(spawn alive suspend children cmdline memory open_files
+    wait_for slurp spew);
 
 
 # Starts a shell command with its output appended to a file; gives its pid.
@@ -43,6 +43,22 @@ sub alive {
     waitpid $pid, POSIX::WNOHANG();
 
     return slurp("/proc/$pid/stat") =~ /\) [^ZX] /;
+}
+
+
+# Stops processes.  A signal only asks for it: what is sent to a process before
+# it has stopped may still be read.
+
+sub suspend {
+    my (@pids) = @_;
+
+    kill 'STOP', @pids;
+
+    for my $pid (@pids) {
+        wait_for(sub {
+            !grep { slurp($_) =~ /\) [^TZX] / } glob "/proc/$pid/task/*/stat"
+        }, 30) or die "process $pid does not stop\n";
+    }
 }
 
 

@@ -7,7 +7,7 @@ package Imagegram::Sentinels;
 #   my $cluster = Imagegram::Sentinels->new;
 #   my $conf = 'sentinel:photos ' . join ' ', $cluster->addresses;
 #   my $old = $cluster->master;         # by what the sentinels say
-#   kill 'STOP', $old->redis_pid;
+#   suspend($old->redis_pid);
 #   my $new = $cluster->failover($old); # waits until there is another one
 #   $cluster->kill_sentinel(0);
 #   $cluster->stop;
