@@ -497,15 +497,15 @@ ngx_http_imagegram_intake_get(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t  *cln;
 
-    for (cln = r->pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_imagegram_intake_cleanup) {
-            return cln->data;
-        }
+    /* it is there before any handler that asks */
+
+    cln = r->pool->cleanup;
+
+    while (cln->handler != ngx_http_imagegram_intake_cleanup) {
+        cln = cln->next;
     }
 
-    /* not reached: it is there before any handler that asks */
-
-    return NULL;
+    return cln->data;
 }
 
 

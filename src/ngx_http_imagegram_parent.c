@@ -414,7 +414,7 @@ ngx_http_imagegram_parent_send_job(ngx_http_imagegram_converters_t *converters,
     msg.msg_control = control.buf;
     msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
 
-    cmsg = CMSG_FIRSTHDR(&msg);
+    cmsg = &control.align;
     cmsg->cmsg_level = SOL_SOCKET;
     cmsg->cmsg_type = SCM_RIGHTS;
     cmsg->cmsg_len = CMSG_LEN(nfds * sizeof(int));

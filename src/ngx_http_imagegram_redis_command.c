@@ -178,11 +178,11 @@ ngx_http_imagegram_redis_format(ngx_http_imagegram_redis_t *redis,
 static void
 ngx_http_imagegram_redis_watch(ngx_http_imagegram_redis_t *redis)
 {
-    redis->expire.cancelable = 0;
-
     if (!redis->expire.timer_set) {
         ngx_add_timer(&redis->expire, redis->timeout);
     }
+
+    redis->expire.cancelable = 0;
 }
 
 
