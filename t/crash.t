@@ -8,6 +8,8 @@
 #   CRASH_SEED     in which order they come: 1
 #   CRASH_FROM     go on behind so many of them: 0
 #   CRASH_JOBS     at a time: 2
+#   CRASH_WORKERS  of nginx: 1
+#   CRASH_CACHE    "zone=feed:1m": with the cache
 #   CRASH_ONLY     "form": of this change only; "form,worker,17", or with a
 #                  second victim "form,worker,17,redis,3": only this, again and
 #                  again
@@ -41,7 +43,12 @@ my @once = (
     ['start', 'master', 56],    # a file was there to see if it can be made
 );
 
-my $quiet = Imagegram::Crash->new
+my %options = (
+    workers  => $ENV{CRASH_WORKERS} // 1,
+    settings => { cache => $ENV{CRASH_CACHE} },
+);
+
+my $quiet = Imagegram::Crash->new(%options)
     or plan skip_all => 'nobody may be traced here';
 
 diag("seed $seed");
@@ -159,7 +166,7 @@ sub work {
     for my $cell (@mine) {
         if (!$crash || $done++ % ROUNDS == 0) {
             is_clean($crash) if $crash;
-            $crash = Imagegram::Crash->new;
+            $crash = Imagegram::Crash->new(%options);
         }
 
         my $round = $crash->round(@$cell);

@@ -32,6 +32,9 @@ use constant {
     HANGS_AGAIN => 3,       # where what is dead may be missed
     QUIET       => 0.03,    # without a step: it has come to its end
     QUIET_AGAIN => 0.3,     # where somebody is to start again
+    BEATS       => 0.1,     # the cache's own connections are heard in it
+    BEAT        => 12,      # a connection that is written to as often is one
+    AGAIN       => 1.2,     # all of several workers have Redis again
 };
 
 # what may be in a storage once the sweeper has run
@@ -84,10 +87,11 @@ sub round {
 
     $self = bless { %$self{qw(t steps known lock)}, change => $change,
         do => $changes{$change}, tag => $tag, image => $image, passed => [],
-        workers => [], at => [], faults => [] }, ref $self;
+        beats => {}, workers => [], at => [], faults => [] }, ref $self;
 
     eval {
         ($self->{do}{stage} // sub { })->($self);
+        $self->{beats} = $self->beats if $self->{t}{settings}{cache};
         $self->drive(@kills);
         $self->recover;
         $self->{became} = $self->{do}{settle}->($self);
@@ -123,6 +127,7 @@ sub drive {
     my $c = $self->{connection} = $self->{do}{act}->($self);
     my $since = Time::HiRes::time();
     my ($n, $hangs) = (0, HANGS);
+    my %times;
 
     while ($looks || @kills) {
         Imagegram::HTTP::step([$c], 0) if $c && !$c->{closed};
@@ -135,7 +140,11 @@ sub drive {
             next;
         }
 
-        if (counts($step)) {
+        my $beat = $self->{beats}{ $step->{detail} }
+            || $step->{detail} =~ /^socket/
+            && ++$times{ $step->{detail} } > BEAT;
+
+        if (counts($step) && !$beat) {
             $since = Time::HiRes::time();
 
             my $text = "$step->{role} $step->{name} " . short($step->{detail});
@@ -145,7 +154,7 @@ sub drive {
 
             if (@kills && ++$n == $kills[1]) {
                 push @{ $self->{at} }, $text;
-                $self->slay($kills[0]);
+                $self->slay($kills[0], $step);
                 splice @kills, 0, 2;
                 ($n, $hangs) = (0, HANGS_AGAIN);
             }
@@ -160,6 +169,31 @@ sub drive {
     }
 
     $steps->pass;
+}
+
+
+# Where nobody asks for anything, what is written to is none of a change's: the
+# cache hears all the time whether Redis is there.
+
+sub beats {
+    my ($self) = @_;
+
+    my $steps = $self->{steps};
+    my $end = Time::HiRes::time() + BEATS;
+    my %beats;
+
+    $steps->ask;
+
+    while (Time::HiRes::time() < $end) {
+        my $step = $steps->next(0.005) or next;
+
+        $beats{ $step->{detail} } = 1;
+        $steps->go($step);
+    }
+
+    $steps->pass;
+
+    return \%beats;
 }
 
 
@@ -193,17 +227,19 @@ sub short {
 }
 
 
-# SIGKILL, and it is dead.  There may be none: a child that is done.
+# SIGKILL, and it is dead.  There may be none: a child that is done.  Of several
+# workers it is the one that is about to make the step, if it is one's.
 
 sub slay {
-    my ($self, $victim) = @_;
+    my ($self, $victim, $step) = @_;
 
     my $t = $self->{t};
     my @workers = @{ $self->{workers} }
         = grep { alive($_) } children($t->nginx_pid), @{ $self->{workers} };
     my @parents = grep { cmdline($_) =~ /imagegram-convert/ }
         map { children($_) } @workers;
-    my @pids = $victim eq 'worker' ? @workers
+    my @pids = $victim eq 'worker' ? $step && $step->{role} eq 'worker'
+            ? $step->{pid} : @workers
         : $victim eq 'master' ? $t->nginx_pid
         : $victim eq 'parent' ? @parents
         : $victim eq 'child' ? map { children($_) } @parents : $t->redis_pid;
@@ -250,6 +286,7 @@ sub recover {
     if (!alive($t->redis_pid)) {
         delete $t->{redis_pid};
         $t->start_redis;
+        Time::HiRes::sleep(AGAIN) if $t->{workers} > 1;
     }
 
     $self->ready;
