@@ -10,11 +10,10 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use File::Temp qw(tempdir);
-use MIME::Base64 qw(encode_base64);
 
 use Imagegram qw(alive open_files slurp spew wait_for);
 use Imagegram::Image;
-use Imagegram::Tus qw(create_request);
+use Imagegram::Requests;
 use Test::More;
 
 
@@ -32,17 +31,9 @@ system(qw(cc -shared -fPIC -Wall -Wextra -Werror -fno-builtin),
     qq(-DCONTROL="$control"), '-o', "$folder/no_memory.so", $source) == 0
     or die "$source does not compile\n";
 
-# pools as small as nginx lets them be: nearly each thing is an allocation
-
 my $t = Imagegram->new(
-    preload  => "$folder/no_memory.so",
-    users    => { ann => 'a' },
-    settings => { redis => '%%REDIS%% timeout=20s' },
-    http     => 'connection_pool_size 256; request_pool_size 256;',
-    servers  => 'server {
-        listen 127.0.0.1:%%PORT_2%%;
-        location / { imagegram; imagegram_cache zone=feed:1m; }
-    }',
+    Imagegram::Requests::options(),
+    preload => "$folder/no_memory.so",
 )->start;
 
 # nginx says what it could not get; what depended on it says so, too
@@ -60,77 +51,26 @@ sub fail_at {
 sub failed { (unpack 'i3', slurp($control))[2] }
 
 
-my $image = Imagegram::Image::png(4, 4);
-my $post = $t->post(user => 'ann', author => 'ann')->{PostID};
+my $requests = Imagegram::Requests->new($t);
+my $post = $requests->{post};
 my ($worker) = $t->worker_pids;
-my @ann = (user => 'ann');
-my $key = 0;
-
-sub comment { $t->comment($post, @ann)->{CommentID} }
-
-sub upload { Imagegram::Tus->create($t, $image, @ann) }
-
-my %requests = (
-    'GET posts'            => sub { ['GET', 'posts'] },
-    'GET posts, cached'    => sub { ['GET', '/posts', port => 2] },
-    'GET posts, gzip'      => sub { ['GET', '/posts', port => 2,
-        headers => ['Accept-Encoding' => 'gzip']] },
-    'GET posts, base64'    => sub { ['GET', 'posts?images=base64&limit=3'] },
-    'GET posts/ID'         => sub { ['GET', "posts/$post"] },
-    'GET comments'         => sub { ['GET', "posts/$post/comments?limit=1"] },
-    'GET comments/ID'      => sub { my $c = comment();
-        ['GET', "posts/$post/comments/$c"] },
-    'POST comments'        => sub { ['POST', "posts/$post/comments", @ann,
-        json => { body => 'x' }] },
-    'POST comments, again' => sub { ['POST', "posts/$post/comments", @ann,
-        headers => ['Idempotency-Key' => 'k' . ++$key],
-        json => { body => 'x' }] },
-    'DELETE comments/ID'   => sub { my $c = comment();
-        ['DELETE', "posts/$post/comments/$c", @ann] },
-    'DELETE posts/ID'      => sub {
-        my $p = $t->post(@ann, author => 'ann')->{PostID};
-        ['DELETE', "posts/$p", @ann] },
-    'POST posts'           => sub {
-        my ($type, $body) = Imagegram::Body::multipart(body => 'x',
-            image => $image);
-        ['POST', 'posts', @ann, body => $body,
-            headers => ['Content-Type' => $type]] },
-    'POST posts, JSON'     => sub { ['POST', 'posts', @ann,
-        headers => ['Idempotency-Key' => 'k' . ++$key],
-        json => { body => 'x', image_contents => encode_base64($image, '') }]
-        },
-    'POST uploads'         => sub { ['POST', 'uploads', @ann, length => 0,
-        headers => ['Tus-Resumable' => '1.0.0',
-            'Upload-Length' => length $image,
-            'Upload-Metadata' => Imagegram::Tus::metadata(body => 'x')]] },
-    'HEAD uploads/ID'      => sub { ['HEAD', upload()->path, @ann,
-        headers => ['Tus-Resumable' => '1.0.0']] },
-    'PATCH uploads/ID'     => sub { my $u = upload();
-        my %chunk = $u->chunk(0, $image);
-        ['PATCH', $u->path, @ann, %chunk, headers => [@{ $chunk{headers} },
-            'Tus-Resumable' => '1.0.0']] },
-    'DELETE uploads/ID'    => sub { ['DELETE', upload()->path, @ann,
-        headers => ['Tus-Resumable' => '1.0.0']] },
-    'OPTIONS'              => sub { ['OPTIONS', 'uploads'] },
-    'GET none'             => sub { ['GET', 'none'] },
-);
 
 # so that all that is made once is there
 
-$t->request(@{ $requests{$_}->() }) for sort keys %requests;
+$t->request($requests->stage($_)) for $requests->kinds;
 wait_for(sub { $t->get('/posts', port => 2)->{status} == 200 }, 10);
 
 my $open = open_files($worker);
 
-for my $what (sort keys %requests) {
+for my $what ($requests->kinds) {
     my ($n, %statuses, $normal) = (0);
 
     while (++$n < 500) {
-        my ($method, $path, %options) = @{ $requests{$what}->() };
+        my @request = $requests->stage($what);
 
         fail_at($worker, $n);
 
-        my $r = $t->request($method, $path, %options);
+        my $r = $t->request(@request);
 
         if (!failed()) {
             $normal = $r->{status};
@@ -167,7 +107,7 @@ is($t->get("posts/$post")->{json}{CommentCount},
 
 my $photo = Imagegram::Image::jpeg(64, 48);
 my %pictures = (
-    PNG               => $image,
+    PNG               => $requests->{image},
     'an interlaced'   => Imagegram::Image::png(9, 9, interlaced => 1),
     BMP               => Imagegram::Image::bmp(9, 9),
     JPEG              => $photo,
