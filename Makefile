@@ -4,6 +4,8 @@
 # make test         script/test
 # make rounds       faults of Redis, ROUNDS=10000 times, as shipped and under
 #                   AddressSanitizer: two minutes
+# make faults       each call that may fail does, again for each kind of request:
+#                   ten minutes
 # make valgrind     VALGRIND=... tests with nginx under memcheck: five minutes
 # make bench        figures on the event loop, requests, memory, uploads, images
 # make bench-scale  figures on a feed of BENCH_POSTS=5000000 posts
@@ -65,7 +67,7 @@ IMAGEGRAM_CONVERTER ?=	/usr/lib/nginx/imagegram-convert
 export IMAGEGRAM_CONVERTER
 
 
-.PHONY:		all install run test rounds valgrind bench bench-scale fuzz \
+.PHONY:		all install run test rounds faults valgrind bench bench-scale fuzz \
 		check coverage clean
 
 all:		$(BUILD)/Makefile
@@ -116,6 +118,10 @@ rounds:		all
 	@IMAGEGRAM_ROUNDS=$(ROUNDS) prove -v t/redis_rounds.t
 	@IMAGEGRAM_ROUNDS=$(ROUNDS) IMAGEGRAM_BUILD=build/asan \
 		prove -v t/redis_rounds.t
+
+faults:		all
+	@script/install-packages test
+	@IMAGEGRAM_FAULTS=all prove -v t/faults.t
 
 # those that no clock of their own makes fail where all is forty times slower
 

@@ -232,6 +232,10 @@ ngx_http_imagegram_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         origin = ngx_array_push(ilcf->allow_origin);
+        if (origin == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
         *origin = value[i];
     }
 

@@ -24,7 +24,7 @@ use Imagegram::HTTP ();
 use Imagegram::Image ();
 use Imagegram::Process qw(alive children cmdline slurp wait_for);
 use Imagegram::Steps ();
-use Imagegram::Storage qw(age shard swept_twice);
+use Imagegram::Storage qw(age complete_uploads shard swept_twice);
 
 use constant {
     F_OFD_SETLK => 37,      # Linux
@@ -381,21 +381,8 @@ sub sweep {
 sub owes_nothing {
     my ($self) = @_;
 
-    wait_for(sub {
-        !grep { $self->is_owed($_) } $self->{t}->files('uploads');
-    }, 60) or $self->fault('an upload with all of its bytes becomes no post');
-}
-
-# As its record says, which begins with magic, state, epoch and length
-
-sub is_owed {
-    my ($self, $path) = @_;
-
-    my $file = $self->{t}->storage . "/$path";
-    my (undef, $state, undef, $length) = unpack 'LLQq', slurp("$file.info");
-
-    return $path !~ /\.info\z/ && defined $length && $state == 0
-        && -e $file && -s $file == $length;
+    wait_for(sub { !complete_uploads($self->{t}) }, 60)
+        or $self->fault('an upload with all of its bytes becomes no post');
 }
 
 

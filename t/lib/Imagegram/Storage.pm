@@ -12,7 +12,8 @@ use File::Path ();
 
 use Imagegram::Process qw(slurp spew wait_for);
 
-our @EXPORT_OK = qw(age id number owner plant shard storage_id swept_twice);
+our @EXPORT_OK = qw(age complete_uploads id number owner plant shard storage_id
+    swept_twice);
 
 
 # a random PostID
@@ -80,6 +81,22 @@ sub swept_twice {
     }
 
     return 1;
+}
+
+
+# Uploads with all their bytes that are no posts yet: as their records say,
+# which begin with magic, state, epoch and length
+
+sub complete_uploads {
+    my ($t) = @_;
+
+    return grep {
+        my $file = $t->storage . "/$_";
+        my (undef, $state, undef, $length) = unpack 'LLQq', slurp("$file.info");
+
+        !/\.info\z/ && defined $length && $state == 0 && -e $file
+            && -s $file == $length;
+    } $t->files('uploads');
 }
 
 
