@@ -174,7 +174,7 @@ FUZZ_CORPUS =	build/corpus
 
 unit:		$(UNITS)
 
-$(BUILD)/unit/%:	t/unit/%.c $(PARSE) $(HEADERS)
+$(BUILD)/unit/%:	t/unit/%.c t/unit/unit.h $(PARSE) $(HEADERS)
 	@mkdir -p $(@D)
 	@$(CC) $(STRICT) $(CC_OPT) -o $@ $< $(PARSE) $(LD_OPT)
 

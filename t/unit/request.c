@@ -4,17 +4,13 @@
  * tables.
  */
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "imagegram_cursor.h"
 #include "imagegram_idempotency.h"
 #include "imagegram_route.h"
 #include "imagegram_tus.h"
+#include "unit.h"
 
 
-#define bytes(s)  s, sizeof(s) - 1
 #define octets(s)  (const unsigned char *) (s)
 
 #define ID1  "83df3a6c-1487-41c5-815a-faef8c154816"
@@ -30,10 +26,6 @@ static void test_tus_metadata(void);
 static void test_tus_find(void);
 static void test_tus_decode(void);
 static int says(const char *in, size_t len, const char *out);
-static void ok(int good, const char *what, size_t i);
-
-
-static unsigned  tests, failures;
 
 
 int
@@ -48,9 +40,7 @@ main(void)
     test_tus_find();
     test_tus_decode();
 
-    printf("1..%u\n", tests);
-
-    return failures ? 1 : 0;
+    return done();
 }
 
 
@@ -489,14 +479,4 @@ test_tus_decode(void)
            && (n < 0 || memcmp(buf, cases[i].out, (size_t) n) == 0),
            "decoding tus metadata", i);
     }
-}
-
-
-static void
-ok(int good, const char *what, size_t i)
-{
-    printf("%s %u - %s, case %zu\n", good ? "ok" : "not ok", ++tests, what,
-           i);
-
-    failures += !good;
 }
