@@ -14,6 +14,7 @@
 static void test_multipart(void);
 static void test_multipart_limits(void);
 static void test_multipart_cuts(void);
+static void test_multipart_handlers(void);
 static imagegram_reason_e feed_multipart(record_t *r, const char *boundary,
     const char *p, size_t len, size_t step);
 static imagegram_reason_e on_begin(void *data, const char *name,
@@ -21,6 +22,12 @@ static imagegram_reason_e on_begin(void *data, const char *name,
 static imagegram_reason_e on_data(void *data, const unsigned char *piece,
     size_t len);
 static imagegram_reason_e on_end(void *data);
+static imagegram_reason_e refuse_begin(void *data, const char *name,
+    size_t name_len);
+static imagegram_reason_e refuse_data(void *data, const unsigned char *piece,
+    size_t len);
+static imagegram_reason_e refuse_end(void *data);
+static imagegram_reason_e refuse(void *data);
 
 
 int
@@ -29,6 +36,7 @@ main(void)
     test_multipart();
     test_multipart_limits();
     test_multipart_cuts();
+    test_multipart_handlers();
 
     return done();
 }
@@ -208,6 +216,63 @@ test_multipart_cuts(void)
 }
 
 
+/*
+ * The n-th call of a handler is refused, for each n, also in a false start:
+ * that is what is given, and nobody is called any more.
+ */
+
+static void
+test_multipart_handlers(void)
+{
+    int                    good;
+    size_t                 at, len, step;
+    unsigned               n, left;
+    imagegram_reason_e     rc;
+    imagegram_multipart_t  m;
+
+    static const unsigned char  s[] = "--ab\r\n" PART("x")
+                                      "1\r\n--ac\r\n--\r\n--abc\r\n--ab-c"
+                                      "\r\n--ab\r\n" PART("y") "2\r\n--ab--";
+
+    static const imagegram_multipart_handlers_t  h = {
+        refuse_begin, refuse_data, refuse_end
+    };
+
+    for (step = 1; step < sizeof(s); step++) {
+        good = 1;
+
+        for (n = 1; ; n++) {
+            left = n;
+            rc = IMAGEGRAM_OK;
+
+            imagegram_multipart_init(&m, "ab", 2, &h, &left);
+
+            for (at = 0; at < sizeof(s) - 1 && rc == IMAGEGRAM_OK; at += len)
+            {
+                len = sizeof(s) - 1 - at;
+                len = (len < step) ? len : step;
+
+                rc = imagegram_multipart_feed(&m, s + at, len);
+            }
+
+            if (rc == IMAGEGRAM_OK) {
+                break;
+            }
+
+            good = good && rc == IMAGEGRAM_IMAGE_SIZE && left == 0;
+        }
+
+        /* two parts begin, have content and end */
+
+        ok(good && n > 6 && left == 1
+           && imagegram_multipart_end(&m) == IMAGEGRAM_OK,
+           "multipart: a refusal stops it, pieces of", step);
+    }
+}
+
+
+/* step 0: as a whole */
+
 static imagegram_reason_e
 feed_multipart(record_t *r, const char *boundary, const char *p, size_t len,
     size_t step)
@@ -262,4 +327,42 @@ on_end(void *data)
     add(data, "&", 1);
 
     return IMAGEGRAM_OK;
+}
+
+
+static imagegram_reason_e
+refuse_begin(void *data, const char *name, size_t name_len)
+{
+    (void) name;
+    (void) name_len;
+
+    return refuse(data);
+}
+
+
+static imagegram_reason_e
+refuse_data(void *data, const unsigned char *piece, size_t len)
+{
+    (void) piece;
+    (void) len;
+
+    return refuse(data);
+}
+
+
+static imagegram_reason_e
+refuse_end(void *data)
+{
+    return refuse(data);
+}
+
+
+/* the call with which nothing is left */
+
+static imagegram_reason_e
+refuse(void *data)
+{
+    unsigned  *left = data;
+
+    return --*left ? IMAGEGRAM_OK : IMAGEGRAM_IMAGE_SIZE;
 }
