@@ -61,32 +61,45 @@ sub gamma { return "curv\0\0\0\0" . pack 'Nnn', 1, $_[0] * 256, 0 }
 
 my @d50 = (wtpt => xyz(0.9642, 1, 0.8249));
 
-sub rgb_profile {
-    my ($curve, @primaries) = @_;
+# options: class, name
 
+sub rgb_profile {
+    my ($curve, $primaries, %options) = @_;
+
+    my @primaries = @$primaries;
     my %tags = @d50;
+
+    $tags{desc} = "desc\0\0\0\0" . pack('N/a', "$options{name}\0")
+        . "\0" x 78 if $options{name};
 
     @tags{qw(rXYZ gXYZ bXYZ)} = map { xyz(@$_) } @primaries;
     @tags{qw(rTRC gTRC bTRC)} = ($curve) x 3;
 
-    return profile('RGB ', 'mntr', %tags);
+    return profile('RGB ', $options{class} // 'mntr', %tags);
 }
 
 # red where sRGB has blue, and the other way round
 
-my $profile = rgb_profile(gamma(2.2), [0.1431, 0.0606, 0.7141],
-    [0.3851, 0.7169, 0.0971], [0.4360, 0.2225, 0.0139]);
+my @swapped = (gamma(2.2), [[0.1431, 0.0606, 0.7141],
+    [0.3851, 0.7169, 0.0971], [0.4360, 0.2225, 0.0139]]);
+my $profile = rgb_profile(@swapped);
 
 # that of sRGB: a power with a straight start
 
 my $srgb_curve = "para\0\0\0\0" . pack('nn', 3, 0)
     . fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045);
 
-my $p3 = rgb_profile($srgb_curve, [0.51512, 0.24120, -0.00105],
-    [0.29198, 0.69225, 0.04189], [0.15710, 0.06657, 0.78407]);
-my $adobe = rgb_profile(gamma(2.19921875), [0.60974, 0.31111, 0.01947],
-    [0.20528, 0.62567, 0.06087], [0.14919, 0.06322, 0.74457]);
+my $p3 = rgb_profile($srgb_curve, [[0.51512, 0.24120, -0.00105],
+    [0.29198, 0.69225, 0.04189], [0.15710, 0.06657, 0.78407]]);
+my $adobe = rgb_profile(gamma(2.19921875), [[0.60974, 0.31111, 0.01947],
+    [0.20528, 0.62567, 0.06087], [0.14919, 0.06322, 0.74457]]);
 my $linear = profile('GRAY', 'mntr', @d50, kTRC => gamma(1));
+
+# a table of 255 x 255 x 255 colours, most of which is not there
+
+my $table = profile('RGB ', 'mntr', @d50, A2B0 => "mft1\0\0\0\0"
+    . pack('C4', 3, 3, 255, 0) . fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    . pack('C*', 0 .. 255) x 4);
 
 # whatever the ink, it is a medium grey (L* = 50), but all of it is black
 
@@ -148,6 +161,29 @@ for my $depth (8, 16) {
         plain_png($adobe, 0, $depth, 60, 60, 60), 60, 60, 60);
     becomes("RGB with a profile for grey, $depth bit",
         plain_png($linear, 2, $depth, 200, 50, 60), 200, 50, 60);
+}
+
+# of a scanner, one is used; what is not about a device's colours is not, nor is
+# what says nothing, or more than it may
+
+becomes('of a scanner', plain_png(rgb_profile(@swapped, class => 'scnr'), 2, 8,
+    @red), @blue);
+
+for my $class ('link', 'abst', 'nmcl', 'junk') {
+    becomes("of class $class", plain_png(rgb_profile(@swapped,
+        class => $class), 2, 8, @red), @red);
+}
+
+for my $case (
+    ['one that says nothing',         profile('RGB ', 'mntr', @d50)],
+    ['a table that is too large',     $table],
+    ['one that calls itself sRGB',    rgb_profile(@swapped,
+        name => 'sRGB IEC61966-2.1')],
+) {
+    my ($what, $useless) = @$case;
+
+    becomes("$what, RGB", plain_png($useless, 2, 8, 200, 50, 60), 200, 50, 60);
+    becomes("$what, grey", plain_png($useless, 0, 8, 60, 60, 60), 60, 60, 60);
 }
 
 # 255 is full ink, and no ink where Adobe says so

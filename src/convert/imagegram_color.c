@@ -96,8 +96,12 @@ imagegram_color_open(imagegram_color_t *c, imagegram_samples_e samples,
 
     cmsCloseProfile(profile);
 
-    if (c->transform == NULL && errno == ENOMEM) {
-        return IMAGEGRAM_MEMORY;
+    if (c->transform == NULL) {
+        c->from_rgb = 0;
+
+        if (errno == ENOMEM) {
+            return IMAGEGRAM_MEMORY;
+        }
     }
 
     return IMAGEGRAM_OK;
