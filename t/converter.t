@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# imagegram-convert by hand: its exit status, and what becomes of an image:
-# upright, on white, cut or fitted to size.  The same by directives.
+# What becomes of an image: upright, on white, cut or fitted to size; by hand
+# and by directives.
 
 use strict;
 use warnings;
@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(slurp spew);
+use Imagegram;
 use Imagegram::Image;
 use Test::More;
 
@@ -23,10 +23,7 @@ my $t = Imagegram->new(server => '
 my ($red, $green, $blue, $white)
     = ([255, 0, 0], [0, 160, 0], [0, 0, 255], [255, 255, 255]);
 
-my $dir = $t->dir . '/by-hand';
 my $png = Imagegram::Image::png(20, 10);
-
-mkdir $dir or die "$dir: $!\n";
 
 
 # A converted image has these colours, as left, top, colour.
@@ -69,82 +66,16 @@ sub converts {
 }
 
 
-# --- the command line
+# --- by default
 
 my ($status, $said, $jpeg) = $t->convert($png);
 
-is($status, 0, 'exit status 0');
-is($said, '', 'nothing said');
+is("$status $said", '0 ', 'converted, and nothing said');
 
 my $info = Imagegram::Image::jpeg_info($jpeg);
 
 is("$info->{width}x$info->{height}", '600x600', 'a JPEG of 600x600');
 is(kind($jpeg), 'progressive, 2x2', 'progressive, 4:2:0, without metadata');
-
-for my $case (
-    ['text',         'just text',           'is not a PNG, JPEG or BMP image'],
-    ['half a PNG',   substr($png, 0, 50),   'cannot be decoded'],
-    ['no byte',      '',                    ''],
-    ['too many pixels', $png, 'declares too many pixels', '--max-pixels',
-        '199'],
-    ['too many bytes', $png, 'the image is too large', '--max-size', '50'],
-    ['too long', Imagegram::Image::blank_png(4000, 4000),
-        'takes too long to convert', '--timeout', '1ms'],
-    ['too much memory', $png, 'needs too much memory to convert',
-        '--memory', '100k'],
-) {
-    my ($what, $image, $reason, @options) = @$case;
-
-    # AddressSanitizer does not give up memory
-    next if $what eq 'too much memory' && $t->sanitized;
-
-    ($status, $said) = $t->convert($image, @options);
-
-    is($status, 2, "$what: exit status 2");
-    like($said, qr/\Aimagegram-convert: [^\n]*$reason\n\z/, 'and one line');
-}
-
-for my $case (
-    ['no such file',   "$dir/none",   "$dir/out"],
-    ['a folder',       $dir,          "$dir/out"],
-    ['into nothing',   "$dir/in.png", "$dir/none/out"],
-    ['into a folder',  "$dir/in.png", $dir],
-    ['no output',      "$dir/in.png"],
-    ['no arguments'],
-    ['a wrong size',    '--size=0x5',     "$dir/in.png", "$dir/out"],
-    ['a wrong fit',     '--fit=crop',     "$dir/in.png", "$dir/out"],
-    ['a wrong quality', '--quality=101',  "$dir/in.png", "$dir/out"],
-    ['no option',       '--enlarge',      "$dir/in.png", "$dir/out"],
-    ['not for hands',   '-w'],
-) {
-    my ($what, @arguments) = @$case;
-
-    spew("$dir/in.png", $png);
-
-    my $command = $t->sanitizers
-        . join ' ', $t->converter, @arguments, '2>&1 3<&-';
-
-    $said = `$command`;
-
-    is($? >> 8, 1, "$what: exit status 1");
-    like($said, qr/\S/, 'with a word about it');
-}
-
-# what was there stays where an image is refused, and is replaced by another
-
-my ($in, $out) = ("$dir/in", "$dir/out");
-
-for my $case ([2, 'x'], [0, $png]) {
-    spew($out, 'precious');
-    spew($in, $case->[1]);
-    my $command = $t->sanitizers . $t->converter . " $in $out 2>&1";
-    $said = `$command`;
-
-    is($? >> 8, $case->[0], 'over a file that is there');
-    is(slurp($out) eq 'precious' ? 2 : 0, $case->[0], 'it stays or not');
-    is_deeply([sort glob "$dir/*"], [$in, "$in.png", $out],
-        'and nothing else is left');
-}
 
 
 # --- upright
