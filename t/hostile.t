@@ -27,6 +27,7 @@ my @attempts = (
     [ unlink  => 503 ],
     [ memory  => 503 ],
     [ spin    => 422, qr/too long/ ],
+    [ exit    => 422, qr/too much memory/ ],
     [ nothing => 201 ],
 );
 

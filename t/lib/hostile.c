@@ -28,6 +28,7 @@ static int hostile_kill(void);
 static int hostile_unlink(void);
 static int hostile_memory(void);
 static int hostile_spin(void);
+static int hostile_exit(void);
 
 
 /* each gives 0 where it was let do so */
@@ -44,7 +45,8 @@ static const struct {
     { "kill", hostile_kill },
     { "unlink", hostile_unlink },
     { "memory", hostile_memory },
-    { "spin", hostile_spin }
+    { "spin", hostile_spin },
+    { "exit", hostile_exit }
 };
 
 
@@ -171,4 +173,13 @@ hostile_spin(void)
     }
 
     return 0;
+}
+
+
+/* as a library does that gives up */
+
+static int
+hostile_exit(void)
+{
+    exit(0);
 }
