@@ -113,7 +113,7 @@ for my $value (7, \1, undef, ['x'], { x => 'y' }) {
 }
 
 for my $bad ('?', "$base64=", "=$base64", substr($base64, 0, 7), 'AB=C', 'A',
-    "$base64$base64=x", "Zm9v\0")
+    "$base64$base64=x", "Zm9v\0", '?' . $base64 x 1000)
 {
     refused('JSON: bad base64', $t->json('posts', { author => 'ann',
         body => 'x', image_contents => $bad }), 422, 'image_contents');
@@ -146,6 +146,19 @@ for my $case (
     $t->delete($_->{headers}{location}) for $r, $s;
 }
 
+# fields that nobody knows, which are not even UTF-8 in a form
+
+for my $r (
+    $t->form('posts', [camera => "\xff", author => 'ann', body => 'x',
+        image => $png, camera => '']),
+    $t->json('posts', { camera => 'x', Author => 'ben', author => 'ann',
+        body => 'x', image_contents => $base64, image => 'x' }),
+) {
+    is($r->{status}, 201, 'other fields are ignored');
+    is($r->{json}{Author}, 'ann', 'whatever they are called');
+    $t->delete($r->{headers}{location});
+}
+
 
 # --- images
 
@@ -170,6 +183,8 @@ my %broken = (
     'a PNG with a bad CRC' => $png
         =~ s/(IDAT.*).{16}\z/$1xxxx\0\0\0\0IEND\xaeB`\x82/sr,
     'no pixels'            => Imagegram::Image::png(0, 8),
+    'too many, and 1 MB more' => substr($png, 0, 16) . pack('N2', 20_000,
+        20_000) . substr($png, 24) . "\0" x (1 << 20),
 );
 
 for my $status (415, 422) {
