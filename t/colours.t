@@ -140,6 +140,35 @@ for my $case (
         map { [0xe2, "ICC_PROFILE\0$_"] } @parts), @$colour);
 }
 
+# of a BMP, only its last header knows them; red, 8 x 8, then the profile
+
+sub bmp {
+    my ($kind, $at, $length) = @_;
+
+    my $pixels = "\0\0\xff" x 64;
+
+    return pack('a2VVV', 'BM', 0, 0, 138)
+        . pack('V3vvV7x12Vx48V4', 124, 8, 8, 1, 24, (0) x 7, $kind, 0, $at,
+            $length, 0) . $pixels . $profile;
+}
+
+my ($embedded, $linked) = (0x4d424544, 0x4c494e4b);
+my ($at, $length) = (124 + 3 * 64, length $profile);
+
+for my $case (
+    ['in a BMP',             \@blue, $embedded, $at, $length],
+    ['in another file',      \@red, $linked, $at, $length],
+    ['in a BMP, elsewhere',  \@red, $embedded, $at - 1, $length],
+    ['in a BMP, cut off',    \@red, $embedded, $at + 1, $length],
+    ['in a BMP, nowhere',    \@red, $embedded, 0xffffffff, $length],
+    ['in a BMP, of nothing', \@red, $embedded, $at, 0],
+    ['in a BMP, as large as it gets', \@red, $embedded, $at, 0xffffffff],
+) {
+    my ($what, $colour, @place) = @$case;
+
+    becomes($what, bmp(@place), @$colour);
+}
+
 
 # --- what profiles say
 

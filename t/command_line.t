@@ -84,8 +84,8 @@ for my $case (
     ['no value',       'usage', "$dir/in.png", "$dir/out", '--size'],
     ['not for hands',  'is for nginx',     '-w'],
 
-    # its parent's memory has no first byte
-    ['what cannot be read', 'could not be converted', '/proc/self/mem',
+    # no end can be found of it
+    ['what is no image at all', 'could not be converted', '/proc/self/mem',
         "$dir/out"],
 ) {
     my ($what, $word, @arguments) = @$case;
@@ -160,7 +160,8 @@ sub start {
     my $pid = spawn($t->sanitizers . join(' ', $t->converter,
         '--timeout=300s', $large, $out), $log);
 
-    wait_for(sub { scalar(() = glob "$out.*") }, 60) or die "no temporary file\n";
+    wait_for(sub { scalar(() = glob "$out.*") }, 60)
+        or die "no temporary file\n";
 
     return $pid;
 }
@@ -171,7 +172,8 @@ for my $signal (qw(HUP INT QUIT TERM)) {
     kill $signal, $pid;
     waitpid $pid, 0;
 
-    is($? >> 8, 128 + POSIX->can("SIG$signal")->(), "SIG$signal: exit status");
+    is($? >> 8, 128 + POSIX->can("SIG$signal")->(),
+        "SIG$signal: exit status");
     is(slurp($out), 'precious', "SIG$signal: what was there stays");
     is_deeply([sort glob "$dir/*"], [$in, "$in.png", $out],
         "SIG$signal: and nothing else is left");
