@@ -69,7 +69,6 @@ static void imagegram_jpeg_skip(j_decompress_ptr cinfo, long n);
 static void imagegram_jpeg_progress(j_common_ptr cinfo);
 static void imagegram_jpeg_error(j_common_ptr cinfo);
 static void imagegram_jpeg_message(j_common_ptr cinfo, int level);
-static void imagegram_jpeg_output(j_common_ptr cinfo);
 static void imagegram_jpeg_fail(imagegram_jpeg_t *jpeg,
     imagegram_reason_e reason) __attribute__((noreturn));
 
@@ -114,7 +113,6 @@ imagegram_jpeg_run(imagegram_jpeg_t *jpeg)
     cinfo->err = jpeg_std_error(&jpeg->errors);
     jpeg->errors.error_exit = imagegram_jpeg_error;
     jpeg->errors.emit_message = imagegram_jpeg_message;
-    jpeg->errors.output_message = imagegram_jpeg_output;
 
     if (setjmp(jpeg->jump) != 0) {
         return jpeg->reason;
@@ -496,13 +494,6 @@ imagegram_jpeg_message(j_common_ptr cinfo, int level)
     }
 
     imagegram_jpeg_fail(cinfo->client_data, IMAGEGRAM_DECODE);
-}
-
-
-static void
-imagegram_jpeg_output(j_common_ptr cinfo)
-{
-    (void) cinfo;
 }
 
 
