@@ -73,6 +73,7 @@ my @alpha = (0x00ff0000, 0x0000ff00, 0x000000ff, 0xff000000);
 
 for my $case (
     ['ten bits',          \@red, masked(52, 0x3ff00000, @ten_bits)],
+    ['ten bits, half',    [128, 0, 0], masked(52, 0x20000000, @ten_bits)],
     ['nothing of alpha',  \@white, masked(56, 0x00ff0000, @alpha)],
     ['half of alpha',     [255, 127, 127], masked(56, 0x80ff0000, @alpha)],
     ['all of alpha',      \@red, masked(56, 0xffff0000, @alpha)],

@@ -26,6 +26,8 @@ my @grey = (128, 128, 128);
 
 # --- chunks; 8 x 8, as a rule, and red
 
+my $rows = ("\0" . "\xff\0\0" x 8) x 8;
+
 sub chunk { return Imagegram::Image::chunk(@_) }
 
 sub ihdr {
@@ -35,11 +37,16 @@ sub ihdr {
         $options{type} // 2, 0, 0, 0);
 }
 
+# pixels behind another header of zlib's
+
+sub other_zlib {
+    return chunk('IDAT', $_[0] . substr Compress::Zlib::compress($rows), 2);
+}
+
 sub idat { return chunk('IDAT', Compress::Zlib::compress($_[0])) }
 
 my $signature = "\x89PNG\r\n\x1a\n";
 my $iend = chunk('IEND', '');
-my $rows = ("\0" . "\xff\0\0" x 8) x 8;
 my $indexes = ("\0" . "\0" x 8) x 8;
 my @palette = (ihdr(type => 3), chunk('PLTE', pack 'C3', @red));
 
@@ -72,12 +79,15 @@ for my $case (
     ['a wrong sum of a palette', ihdr(type => 3), chunk('PLTE', pack 'C3', @red)
         ^ "\0" x 14 . "\1", idat($indexes)],
     ['a wrong sum of pixels',   ihdr(), idat($rows) =~ s/.\z/x/sr],
-    ['no zlib',                 ihdr(), chunk('IDAT', "\x79\x01\x03\0")],
-    ['zlib with a dictionary',  ihdr(), chunk('IDAT', "\x78\xf9\x03\0")],
-    ['a window of 64 KB',       ihdr(), chunk('IDAT', "\x88\x1c\x03\0")],
+    ['no zlib',                 ihdr(), other_zlib("\x78\x02")],
+    ['zlib of another kind',    ihdr(), other_zlib("\x79\x17")],
+    ['zlib with a dictionary',  ihdr(), other_zlib("\x78\xf9")],
+    ['a window of 64 KB',       ihdr(), other_zlib("\x88\x1c")],
     ['no deflate',              ihdr(), chunk('IDAT', "\x78\x01\x07\0")],
     ['a row too few',           ihdr(), idat(substr $rows, 25)],
     ['a byte too few',          ihdr(), idat(substr $rows, 1)],
+    ['an end with data, cut off', ihdr(), idat($rows),
+        pack('N', 40) . 'IEND'],
     ['filter 5',                ihdr(), idat("\5" . substr $rows, 1)],
     ['filter 255, later',       ihdr(), idat($rows =~ s/(.{25})\0/$1\xff/r)],
 ) {
@@ -104,6 +114,9 @@ for my $i (1 .. $#chunks) {
     }
 }
 
+damaged($t, 'a transparent color cut off', $start
+    . substr chunk('tRNS', "\0" x 6), 0, 11);
+
 # what is broken and does not matter, or may come in pieces
 
 my $zlib = Compress::Zlib::compress($rows);
@@ -121,8 +134,6 @@ for my $case (
     ['a profile cut off',         chunk('iCCP', substr $profile, 0, 10)],
     ['a profile of zeros',        chunk('iCCP', $profile)],
     ['a profile of more than 4 MB', chunk('iCCP', "x\0\0" . 'x' x (1 << 22))],
-    ['EXIF of more than 64 KB',   chunk('eXIf', "MM\0*\0\0\0\x08\0\1"
-        . pack('nnNnn', 0x112, 3, 1, 3, 0) . "\0" x 65_536)],
 ) {
     my ($what, $chunk) = @$case;
 
@@ -146,31 +157,53 @@ for my $case (
     shows($t, "$what", png(@chunks, $iend), [], 300, 300, \@red);
 }
 
+# EXIF of up to 64 KB, as in JPEG: turned, or not
+
+my $upside_down = "MM\0*\0\0\0\x08\0\1" . pack 'nnNnn', 0x112, 3, 1, 3, 0;
+
+for my $case (
+    [65_536, [250, 250, 250], [230, 20, 20]],
+    [65_537, [230, 20, 20], [250, 250, 250]],
+) {
+    my ($size, $first, $last) = @$case;
+
+    shows($t, "EXIF of $size bytes", Imagegram::Image::png(8, 8,
+        chunks => [[eXIf => pack "a$size", $upside_down]]), [],
+        100, 100, $first, 500, 500, $last);
+}
+
 # each filter first, and behind each other: the same picture as without
 
 sub filtered {
-    my ($depth, $type, $first) = @_;
+    my ($depth, $type, $interlaced, $first) = @_;
 
     my ($width, $height) = (19, 25);
     my $bits = $depth * (1, 0, 3, 1, 2, 0, 4)[$type];
-    my $n = int(($width * $bits + 7) / 8);
     my $step = int(($bits + 7) / 8);
-    my $noise = Imagegram::Image::noise($n * $height);
-    my @above = (0) x ($step + $n);
     my $data = '';
 
-    for my $y (0 .. $height - 1) {
-        my $filter = defined $first ? ($first + $y + int($y / 5)) % 5 : 0;
-        my @row = ((0) x $step, unpack 'C*', substr $noise, $y * $n, $n);
+    for my $pass (Imagegram::Image::passes(interlaced => $interlaced)) {
+        my ($left, $top, $across, $down) = @$pass;
+        my $lines = int(($height - $top + $down - 1) / $down);
+        my $n = int((int(($width - $left + $across - 1) / $across) * $bits
+            + 7) / 8);
+        my $noise = Imagegram::Image::noise($n * $lines);
+        my @above = (0) x ($step + $n);
 
-        $data .= pack 'C*', $filter, map { $row[$_] - predicted($filter,
-            $row[$_ - $step], $above[$_], $above[$_ - $step]) & 255 }
-            $step .. $#row;
-        @above = @row;
+        for my $y (0 .. $lines - 1) {
+            my $filter = defined $first ? ($first + $y + int($y / 5)) % 5 : 0;
+            my @row = ((0) x $step, unpack 'C*', substr $noise, $y * $n, $n);
+
+            $data .= pack 'C*', $filter, map { $row[$_] - predicted($filter,
+                $row[$_ - $step], $above[$_], $above[$_ - $step]) & 255 }
+                $step .. $#row;
+            @above = @row;
+        }
     }
 
     return png(chunk('IHDR', pack 'NNC5', $width, $height, $depth, $type, 0,
-        0, 0), chunk('PLTE', Imagegram::Image::noise(768)), idat($data), $iend);
+        0, $interlaced), chunk('PLTE', Imagegram::Image::noise(768)),
+        idat($data), $iend);
 }
 
 sub predicted {
@@ -187,8 +220,8 @@ sub predicted {
     return $nearest;
 }
 
-for my $case ([1, 0], [8, 0], [8, 4], [8, 3], [8, 2], [8, 6], [16, 0], [16, 2],
-    [16, 6])
+for my $case ([1, 0, 0], [8, 0, 0], [8, 4, 0], [8, 3, 0], [8, 2, 0],
+    [8, 6, 0], [16, 0, 0], [16, 2, 0], [16, 6, 0], [1, 0, 1], [8, 2, 1])
 {
     my ($plain, @filtered) = map { ($t->convert(filtered(@$case, $_)))[2] }
         undef, 0 .. 4;
@@ -219,6 +252,9 @@ for my $depth (1, 2, 4, 8, 16) {
     shows($t, "black is transparent, $depth bit", Imagegram::Image::png(2, 2,
         type => 0, depth => $depth, chunks => [[tRNS => "\0\0"]],
         pixel => sub { 0, 0, 0 }), [], 300, 300, \@white);
+    shows($t, "as long as for RGB, $depth bit", Imagegram::Image::png(2, 2,
+        type => 0, depth => $depth, chunks => [[tRNS => "\0" x 6]],
+        pixel => sub { 0, 0, 0 }), [], 300, 300, [0, 0, 0]);
 }
 
 # what lies above and below what is seen; as long as it gets, to one pixel
@@ -230,6 +266,10 @@ my ($plain, $interlaced) = map {
 
 ok(length $plain && $plain eq $interlaced,
     'tall and interlaced: the same picture');
+
+shows($t, 'boxes of more than 4 billion', png(chunk('IHDR', pack 'NNC5',
+    65_535, 1100, 1, 0, 0, 0, 0), idat(("\0" . "\xff" x 8192) x 1100 . ''),
+    $iend), ['--size=1x1', '--fit=stretch'], 0, 0, \@white);
 
 for my $size ([60_000, 2], [2, 60_000]) {
     my $grey = Imagegram::Image::png(@$size, type => 0, depth => 1,
