@@ -162,6 +162,7 @@ crash:		all
 
 PARSE =		$(wildcard src/parse/*.c)
 HEADERS =	$(wildcard src/parse/*.h)
+PARSERS =	$(patsubst src/parse/%.c,$(BUILD)/parse/%.o,$(PARSE))
 STRICT =	-g -Wall -Wextra -Werror -Isrc/parse
 
 UNITS =		$(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*.c))
@@ -174,9 +175,13 @@ FUZZ_CORPUS =	build/corpus
 
 unit:		$(UNITS)
 
-$(BUILD)/unit/%:	t/unit/%.c t/unit/unit.h $(PARSE) $(HEADERS)
+$(BUILD)/unit/%:	t/unit/%.c t/unit/unit.h $(PARSERS)
 	@mkdir -p $(@D)
-	@$(CC) $(STRICT) $(CC_OPT) -o $@ $< $(PARSE) $(LD_OPT)
+	@$(CC) $(STRICT) $(CC_OPT) -o $@ $< $(PARSERS) $(LD_OPT)
+
+$(PARSERS):	$(BUILD)/parse/%.o: src/parse/%.c $(HEADERS)
+	@mkdir -p $(@D)
+	@$(CC) -c $(STRICT) $(CC_OPT) -o $@ $<
 
 SANDBOX =	t/unit/sandbox.c src/convert/imagegram_sandbox.c
 
