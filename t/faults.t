@@ -125,7 +125,8 @@ sub odd {
 sub is_said {
     my ($place, $text) = @_;
 
-    return $place->{name} =~ /alloc|shared|array|list|pool|slab|strdup|compile|conf_/
+    return $place->{name}
+            =~ /alloc|shared|array|list|pool|slab|strdup|compile|conf_/
         || $text =~ /\[(?:emerg|alert|crit|error)\]/;
 }
 
@@ -199,8 +200,10 @@ $t->expect_log(qr/./);
 $t->start_redis;
 
 sub makes_a_post {
-    return $t->form('posts', [body => 'x', image => Imagegram::Image::png(4, 4)],
-        user => 'ann')->{status} == 201;
+    my $image = Imagegram::Image::png(4, 4);
+
+    return $t->form('posts', [body => 'x', image => $image], user => 'ann')
+        ->{status} == 201;
 }
 
 sub serves {
@@ -307,6 +310,7 @@ none('converter', 'a converter is started again until it serves');
 # --- the sweeper
 
 $t->reload(settings => { %{ $t->{settings} }, sweep => '50ms' });
+wait_for(sub { $t->worker_pids == 1 }, 30) or die "the old worker stays\n";
 ($worker) = $t->worker_pids;
 
 while (1) {

@@ -85,17 +85,19 @@ sub swept_twice {
 
 
 # Uploads with all their bytes that are no posts yet: as their records say,
-# which begin with magic, state, epoch and length
+# which begin with magic, state, epoch, length, and from where bytes wait for
+# their checksum or -1
 
 sub complete_uploads {
     my ($t) = @_;
 
     return grep {
         my $file = $t->storage . "/$_";
-        my (undef, $state, undef, $length) = unpack 'LLQq', slurp("$file.info");
+        my (undef, $state, undef, $length, $unproven)
+            = unpack 'LLQqq', slurp("$file.info");
 
-        !/\.info\z/ && defined $length && $state == 0 && -e $file
-            && -s $file == $length;
+        !/\.info\z/ && defined $unproven && $state == 0 && $unproven == -1
+            && -e $file && -s $file == $length;
     } $t->files('uploads');
 }
 
