@@ -24,6 +24,8 @@ my @cases = (
     [api => 'imagegram_redis unix:/nonexistent/redis.sock;'],
     [api => 'imagegram_redis;',                     'number of arguments'],
     [api => 'imagegram_redis 127.0.0.1:99999;',     'port'],
+    [api => 'imagegram_redis 127.0.0.1/x;',         'address "127\.0\.0\.1/x"'],
+    [api => 'imagegram_redis unix:;',               'address "unix:"'],
     [api => 'imagegram_redis 127.0.0.1 db=x;',      'db=x'],
     [api => 'imagegram_redis 127.0.0.1 timeout=x;', 'timeout=x'],
     [api => 'imagegram_redis 127.0.0.1 tls=on;',    'tls=on'],
@@ -62,6 +64,18 @@ my @cases = (
     [api => 'imagegram_cache zone=feed:;',          'size in "zone=feed:"'],
     [api => 'imagegram_cache zone=feed:x;',         'size in "zone=feed:x"'],
     [api => 'imagegram_cache zone=feed:1k;',        'too small, it needs 32k'],
+    [server => 'location /x/ { imagegram; imagegram_cache zone=feed:1m; }
+        location /y/ { imagegram; imagegram_cache zone=feed:1m; }'],
+    [server => 'location /x/ { imagegram; imagegram_cache zone=a:1m; }
+        location /y/ { imagegram; imagegram_cache zone=b:1m; }',
+        'imagegram_cache: .*a zone of its own.* zone "b" in location "/y/"'],
+    [server => 'location /x/ { imagegram; imagegram_cache zone=a:1m; }
+        location /y/ { imagegram; imagegram_cache zone=a:1m;
+            imagegram_key_prefix y; }',
+        'imagegram_cache: .*a zone of its own.* zone "a" in location "/y/"'],
+    [server => 'location /x/ { imagegram_cache zone=a:1m; }
+        location /y/ { imagegram_cache zone=a:2m; }',
+        'size 2097152 of shared memory zone "a" conflicts'],
 
     [api => 'imagegram_storage %%DIR%%/another;'],
     [api => 'imagegram_storage relative;'],
@@ -72,6 +86,8 @@ my @cases = (
     [api => 'imagegram_storage /' . 'x' x 4000 . ';', 'too long'],
     [api => 'imagegram_storage "";',                'empty'],
     [api => 'imagegram_storage %%DIR%%/closed;',    'closed.* not writable'],
+    [api => 'imagegram_storage %%DIR%%/closed//;',
+        'closed/tmp" is not writable'],
     [api => 'imagegram_storage %%DIR%%/half;',
         'half/originals.* not writable'],
 
@@ -99,6 +115,10 @@ my @cases = (
     [api => 'imagegram_user off;'],
     [api => 'imagegram_user;',                      'number of arguments'],
     [api => 'imagegram_user ann;',                  'no variable'],
+    [server => 'location /x/ { imagegram_user "$remote_user$"; }',
+        'invalid variable name'],
+    [server => 'location /x/ { imagegram_user "${remote_user"; }',
+        'closing bracket in "remote_user"'],
 
     [api => 'imagegram_max_image_size 2m;'],
     [api => 'imagegram_max_image_size x;',          'value'],
@@ -147,6 +167,8 @@ my @cases = (
     [api => 'imagegram_converters 1 timeout=0;',    'timeout=0'],
     [api => 'imagegram_converters 1 memory=x;',     'memory=x'],
     [api => 'imagegram_converters 1 threads=2;',    'threads=2'],
+    [api => 'imagegram_converters 1 2;',            'unknown parameter "2"'],
+    [api => 'imagegram_converters 1 path=;',        'value in "path="'],
     [api => 'imagegram_converters 1 path=/none;',   '/none'],
     [api => 'imagegram_converters 1 path=%%DIR%%;', 'not a file'],
     [api => 'imagegram_converters 1 path=/etc/passwd;', 'not executable'],
@@ -205,14 +227,46 @@ for my $case (@cases) {
 
     subtest substr($line, 0, 70) . ' is refused' => sub {
         isnt($status, 0, 'nginx -t fails');
-        like($output, qr/\[emerg\].*\b$directive\b/, 'names the directive');
+        like($output, qr/\[emerg\].*\b$directive\b/, 'names the directive')
+            unless $level eq 'server';
         like($output, qr/\[emerg\].*(?:$message)/, 'says what is wrong');
     };
+}
+
+# each may be given once at a level
+
+for my $line (
+    'imagegram_redis 127.0.0.1',
+    'imagegram_storage %%DIR%%/another',
+    'imagegram_converters 1 path=%%CONVERTER%%',
+    'imagegram_cache off',
+    'imagegram_user off',
+    'imagegram_allow_origin off',
+    'imagegram_image_size 6x6',
+    'imagegram_image_fit cover',
+    'imagegram_image_quality 1',
+    'imagegram_image_base /i/',
+    'imagegram_key_prefix x',
+    'imagegram_max_author 1',
+    'imagegram_max_image_size 1m',
+    'imagegram_max_image_pixels 1m',
+) {
+    my ($directive) = $line =~ /^(\w+)/;
+
+    @$t{qw(api http server main)} = ('') x 4;
+    $t->{api} = "$line; $line;";
+
+    my ($status, $output) = $t->check_conf;
+
+    isnt($status, 0, "$line; $line; is refused");
+    like($output, qr/\[emerg\].*"$directive" directive is duplicate/,
+        'and said why');
 }
 
 for my $case (
     [ http => 'imagegram;', 'not allowed here' ],
     [ api  => 'imagegram on;', 'number of arguments|duplicate' ],
+    [ api  => 'imagegram;', 'duplicate' ],
     [ api  => 'empty_gif;', 'another handler' ],
     [ server => 'location /x/ { empty_gif; imagegram; }', 'another handler' ],
     [ server => 'location = /x { imagegram; }', 'prefix location' ],
@@ -229,6 +283,24 @@ for my $case (
         'and said why');
 }
 
+
+# the default Redis: to be told by what shares a zone with it
+
+@$t{qw(api http server main)} = ('') x 4;
+$t->{settings} = { redis => undef };
+
+for my $port (6379, 6380) {
+    $t->{server} = "
+        location /x/ { imagegram; imagegram_cache zone=a:1m; }
+        location /y/ { imagegram; imagegram_cache zone=a:1m;
+            imagegram_redis 127.0.0.1:$port; }";
+
+    my ($status, $output) = $t->check_conf;
+
+    is($status, $port == 6379 ? 0 : 1,
+        'port ' . ($port == 6379 ? '6379 is the default' : "$port is not"))
+        or diag($output);
+}
 
 # the default converter, where "make install" did not put one
 
