@@ -61,10 +61,6 @@ ngx_http_imagegram_converters_parse(ngx_conf_t *cf,
     ngx_uint_t                        i;
     ngx_http_imagegram_converters_t   settings;
 
-    if (*converters != NULL && *converters != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
     ngx_http_imagegram_converters_set_defaults(&settings);
 
     value = cf->args->elts;

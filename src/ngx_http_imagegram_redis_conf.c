@@ -335,12 +335,6 @@ ngx_http_imagegram_redis_resolve(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    if (u.naddrs == 0 || u.uri.len) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "imagegram_redis: invalid address \"%V\"", address);
-        return NGX_ERROR;
-    }
-
     addrs = ngx_palloc(cf->pool,
                        (redis->naddrs + u.naddrs) * sizeof(ngx_addr_t));
     if (addrs == NULL) {
