@@ -53,11 +53,6 @@ ngx_http_imagegram_converters_init_process(ngx_cycle_t *cycle)
     ngx_queue_t                      *q, *all;
     ngx_http_imagegram_converters_t  *converters;
 
-    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
-    {
-        return NGX_OK;
-    }
-
     all = ngx_http_imagegram_converters_all();
 
     for (q = ngx_queue_head(all);
