@@ -347,7 +347,7 @@ ngx_http_imagegram_intake_write(ngx_http_imagegram_intake_t *in)
                                      ngx_http_imagegram_intake_written, in)
         != NGX_OK)
     {
-        in->rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        in->rc = NGX_HTTP_SERVICE_UNAVAILABLE;
         ngx_http_imagegram_intake_finish(in);
         return;
     }
