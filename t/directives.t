@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Imagegram;
+use Imagegram::FakeRedis;
 use Test::More;
 
 
@@ -420,6 +421,36 @@ is(scalar(() = $t->redis(qw(CLIENT LIST)) =~ /^id=/mg), 1 + 2,
     'a connection for each Redis in use');
 unlike($t->log, qr/unused/, 'and none for another');
 is(scalar(() = $t->converter_pids), 1, 'a converter for those in use');
+
+# likewise behind sentinels, where these are the same
+
+$t = Imagegram->new(
+    settings => { redis => 'sentinel:m unix:%%DIR%%/s.sock', sweep => 'off' },
+    server   => '
+        location /same/ { imagegram;
+            imagegram_redis sentinel:m unix:%%DIR%%/s.sock; }
+        location /other/ { imagegram;
+            imagegram_redis sentinel:m unix:%%DIR%%/s.sock
+                sentinel_password=x; }',
+);
+$t->{redis} = ['--port', $t->port(2)];
+$t->start_redis;
+
+my $sentinel = Imagegram::FakeRedis->new($t->dir . '/s.sock', sub {
+    my ($n, @command) = @_;
+    my ($host, $port) = ('127.0.0.1', $t->port(2));
+
+    return $command[0] eq 'SENTINEL'
+        ? "*2\r\n\$9\r\n$host\r\n\$@{[ length $port ]}\r\n$port\r\n"
+        : "+PONG\r\n";
+});
+
+$t->expect_log(qr{connect\(\) to unix:.*/s\.sock failed});
+$t->start_nginx;
+is($t->get("/$_/posts")->{status}, 200, "by the sentinel's master: $_")
+    for 'same', 'other';
+is((() = $t->redis(qw(CLIENT LIST)) =~ /^id=/mg), 1 + 2,
+    'a connection for each');
 
 my $quiet = Imagegram->new(log => 'error')->start;
 

@@ -13,6 +13,7 @@ use Test::More;
 
 use Imagegram qw(suspend wait_for);
 use Imagegram::Assert;
+use Imagegram::FakeRedis;
 
 
 # --- a port where nobody accepts: connections neither come about nor fail
@@ -91,5 +92,45 @@ my ($comments) = $t->walk("posts/$post/comments?limit=10");
 
 is((() = grep { length $_->{Body} == 16_384 } @$comments), 24, 'and whole');
 is($t->comment($post)->{Body}, 'wow', 'and the next one');
+
+$t->finish;
+
+
+# --- one whose connection takes long: who left meanwhile is not asked for
+
+my $id = '83df3a6c-1487-41c5-815a-faef8c154816';
+my $cid = '00000000-0000-4000-8000-000000000000';
+
+$t = Imagegram->new(
+    redis    => undef,
+    settings => { redis => 'unix:%%DIR%%/fake.sock timeout=30s',
+        cache => 'off' },
+);
+
+my $fake = Imagegram::FakeRedis->new($t->dir . '/fake.sock', sub {
+    my ($n, @command) = @_;
+
+    sleep 3 if $n == 2 && $command[0] eq 'PING';
+
+    return "+PONG\r\n" if $command[0] eq 'PING';
+    return ":1\r\n" if "@command" =~ /:storages \S+:feed /;
+    return $n == 1 ? \'' : "*1\r\n\$-1\r\n";
+});
+
+$t->expect_log(qr{connect\(\) to unix:.*/fake\.sock failed});
+$t->start_nginx;
+ok(wait_for(sub { !-e $t->storage . '/new' }, 30), 'the storage is known');
+is_problem($t->get('posts'), 503, 'it closes the connection');
+
+my $leaving = $t->connect->send(method => 'GET',
+    path => "/posts/$id/comments/$cid")->flush;
+my $staying = $t->connect->send(method => 'GET', path => '/posts')->flush;
+
+Imagegram::HTTP::step([$leaving, $staying], 0.1) for 1 .. 3;
+is((() = $fake->commands), (() = grep { / PING$|^1 / } $fake->commands),
+    'both wait for another one');
+$leaving->close;
+is($staying->response->{status}, 200, 'who stays is answered');
+is_deeply([grep { /$cid/ } $fake->commands], [], 'who left is not asked for');
 
 done_testing();
