@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Digest::SHA qw(sha1_hex);
 use POSIX ();
 
 use Imagegram qw(alive suspend wait_for);
@@ -25,7 +26,7 @@ my %pool = (
     roomy => 'thread_pool default threads=1 max_queue=100;',
 );
 
-my $t = Imagegram->new(main => $pool{full},
+my $t = Imagegram->new(main => $pool{full}, http => 'lingering_timeout 1s;',
     settings => { converters => '1 timeout=5m path=%%CONVERTER%%' })->start;
 my $storage = $t->storage;
 my $png = Imagegram::Image::png(8, 8);
@@ -33,10 +34,7 @@ my $png = Imagegram::Image::png(8, 8);
 $t->expect_log(qr/imagegram: files of .* remain/);
 
 sub form {
-    my (%options) = @_;
-
-    return $t->form('posts', [author => 'ann', body => 'x', image => $png],
-        %options);
+    return $t->form('posts', [author => 'ann', body => 'x', image => $png]);
 }
 
 
@@ -101,6 +99,12 @@ ok($r->{headers}{'retry-after'}, 'Retry-After');
 is($t->log =~ /imagegram: files of (\S+) remain/ && "tmp/$1.body",
     join(' ', $t->files('tmp')), 'whose body remains, which is said');
 
+my $large = $t->upload('x' x 5_000_000);
+
+is_problem($large->response, 503, 'a large one');
+is($large->write("GET /posts HTTP/1.1\r\nHost: x\r\n\r\n", 'GET')
+    ->response->{status}, 0, 'what comes then is taken for the rest of it');
+
 # what cannot be removed is the sweeper's
 
 my $id = $posts[0]{PostID};
@@ -154,6 +158,32 @@ release();
 
 ok(wait_for(sub { $upload->post }, 60), 'the upload is a post after that');
 unlink map { "$storage/$_" } $t->files('tmp');
+
+
+# --- an upload that somebody else takes over once its bytes are written, but
+# their checksum was not looked at yet
+
+$upload = Imagegram::Tus->create($t, $png);
+
+my $half = substr $png, 0, 20;
+
+$patch = $upload->begin(0, $half, 0, sha1 => sha1_hex($half));
+Imagegram::HTTP::step([$patch], 0.1) for 1 .. 3;
+
+my $lock = $upload->lock;
+
+# to be written as soon as there is no lock, and then looked at
+$patch->write($half);
+Imagegram::HTTP::step([$patch], 0.1) for 1 .. 3;
+$head = $t->connect->send($t->prepare('HEAD', $upload->path,
+    headers => ['Tus-Resumable' => '1.0.0']))->flush;
+Imagegram::HTTP::step([$patch, $head], 0.1) for 1 .. 3;
+close $lock;
+is_problem($patch->response, 409, 'bytes whose checksum was not looked at');
+$r = $head->response;
+is($r->{status}, 200, 'who took over');
+is($r->{headers}{'upload-offset'}, 0, 'is told that they do not count');
+is($upload->patch(0, $png)->{status}, 204, 'and sends them again');
 
 
 # --- what is swept

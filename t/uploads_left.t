@@ -46,22 +46,6 @@ sub upload {
 }
 
 
-# Holds the lock of an upload, as a worker does that writes to it: until that
-# is closed, nothing happens to the upload.
-
-sub locked {
-    my ($u) = @_;
-
-    my $lock = pack 's s x4 q q l x4', 1, 0, 0, 1, 0;
-
-    open my $file, '+<', $t->storage . '/uploads/' . $u->id . '.info'
-        or die "open: $!\n";
-    fcntl $file, 37, $lock or die "F_OFD_SETLK: $!\n";
-
-    return $file;
-}
-
-
 # The first bytes of an upload, on a connection of its own
 
 sub begin {
@@ -138,7 +122,7 @@ for my $case ([0, 'closed'], [0, 'gone'], [1, 'closed'], [1, 'gone'],
 
     for my $location ('/', '/large/') {
         my $u = upload($location);
-        my $lock = locked($u);
+        my $lock = $u->lock;
 
         leaves(begin($u, $http2, $half), $way);
         close $lock;
@@ -153,7 +137,7 @@ for my $case ([0, 'closed'], [0, 'gone'], [1, 'closed'], [1, 'gone'],
     ok(wait_for(sub { (-s $t->storage . '/uploads/' . $u->id) == 1000 }, 30),
         'the first bytes');
 
-    my $lock = locked($u);
+    my $lock = $u->lock;
     my $more = substr $bmp, 1000, 30_000;
 
     for my $piece (substr($more, 0, 100), substr $more, 100) {
@@ -170,7 +154,7 @@ for my $case ([0, 'closed'], [0, 'gone'], [1, 'closed'], [1, 'gone'],
     next if $http2;
 
     $u = upload('/');
-    $lock = locked($u);
+    $lock = $u->lock;
     leaves(begin($u, $http2, $size), $way);
     close $lock;
     made($u, "$how after the last byte");

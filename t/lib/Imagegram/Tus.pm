@@ -148,6 +148,22 @@ sub offset {
 }
 
 
+# Holds the lock of the upload, as a worker does that writes to it: until what
+# this gives is closed, nothing happens to the upload.
+
+sub lock {
+    my ($self) = @_;
+
+    my $lock = pack 's s x4 q q l x4', 1, 0, 0, 1, 0;
+
+    open my $file, '+<', "@{[ $self->{t}->storage ]}/uploads/$self->{id}.info"
+        or die "open: $!\n";
+    fcntl $file, 37, $lock or die "F_OFD_SETLK: $!\n";
+
+    return $file;
+}
+
+
 # The post's path once there is one
 
 sub post { $_[0]->head->{headers}{'content-location'} }
