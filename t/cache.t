@@ -39,24 +39,28 @@ my @posts = reverse $t->seed(60);
 
 # what a page costs
 
-sub scripts {
-    my ($calls) = $t->redis(qw(INFO commandstats))
+sub scripts_of {
+    my ($calls) = $_[0]->redis(qw(INFO commandstats))
         =~ /^cmdstat_evalsha:calls=(\d+)/m;
     return $calls // 0;
 }
 
+sub scripts { scripts_of($t) }
+
 # the subscription is confirmed a moment after the start
 
-sub cached {
-    my ($path, %options) = @_;
+sub cached_by {
+    my ($server, $path, %options) = @_;
 
     return wait_for(sub {
-        $t->get($path, %options);
-        my $before = scripts();
-        $t->get($path, %options) for 1 .. 10;
-        scripts() == $before;
+        $server->get($path, %options);
+        my $before = scripts_of($server);
+        $server->get($path, %options) for 1 .. 10;
+        scripts_of($server) == $before;
     }, 10);
 }
+
+sub cached { cached_by($t, @_) }
 
 ok(cached('posts'), 'pages are cached');
 
@@ -252,6 +256,23 @@ $t->start_redis;
 ok(wait_for(sub { $t->get('posts')->{status} == 200 }, 20),
     'it comes back');
 ok(cached('posts'), 'and pages are cached');
+
+
+# what is too short to be compressed is one page for all
+
+my $short = Imagegram->new(
+    settings => { cache => 'zone=short:1m' },
+    http     => 'gzip on; gzip_types application/json;',
+)->start;
+
+ok(cached_by($short, 'posts'), 'a short page is cached');
+
+my $asked = scripts_of($short);
+my $r = $short->get('posts', @gzip);
+
+is($r->{body}, '{"posts":[]}', 'who wants it compressed gets it as it is');
+is($r->{headers}{'content-encoding'}, undef, 'not compressed');
+is(scripts_of($short), $asked, 'from the cache');
 
 
 # a zone with little room

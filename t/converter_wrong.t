@@ -179,6 +179,35 @@ is_deeply([grep { $_ != 201 } map { $_->response->{status} } @clients], [],
     'all of them are done once it does');
 
 
+# --- a body that the worker may not open again, for the converter to read
+
+reload(api => "imagegram_converters 1 path=$fake;");
+$parent = $t->converter_pid;
+suspend($parent);
+@clients = $t->upload($png);
+ok(wait_for(sub { (() = $t->files('tmp')) == 3 }, 30), 'one is let in');
+
+my %known = map { $_ => 1 } $t->files('tmp');
+
+push @clients, $t->upload($png);
+ok(wait_for(sub { (() = $t->files('tmp')) == 6 }, 30), 'another one waits');
+
+my ($body) = grep { /body$/ && !$known{$_} } $t->files('tmp');
+
+chmod 0, $t->storage . "/$body";
+$t->expect_log(qr{a body cannot be opened again});
+kill 'CONT', $parent;
+is($clients[0]->response->{status}, 201, 'the first is converted');
+
+my $r = $clients[1]->response;
+
+is_problem($r, 503, 'its body may not be read');
+is(said('a body cannot be opened again through /proc/self/fd \(13: '), 1,
+    'is said');
+is_deeply([$t->files('tmp')], [], 'nothing is left');
+works('after that');
+
+
 # --- worker_shutdown_timeout, while it is silent
 
 reload(main => 'worker_shutdown_timeout 1s;',
@@ -207,8 +236,7 @@ $parent = $t->converter_pid;
 kill 'KILL', $parent;
 ok(wait_for(sub { said($line) >= 3 }, 30), 'it cannot be started again');
 
-my $r = form();
-
+$r = form();
 is_problem($r, 503, 'who comes then is sent away');
 ok($r->{headers}{'retry-after'}, 'Retry-After');
 is($t->get('posts')->{status}, 200, 'readers do not notice');

@@ -9,6 +9,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use MIME::Base64 qw(encode_base64);
+
 use Imagegram qw(alive suspend wait_for);
 use Imagegram::Assert;
 use Imagegram::Image;
@@ -321,5 +323,30 @@ is_deeply(\%answers, { 201 => 2000 }, 'two thousand answers');
 is(comments(), $n + 1000, 'a thousand comments');
 is(scalar(grep { keys %$_ == 1 } values %ids), 1000,
     'both answers of a pair are the same');
+
+
+# --- what is refused while Redis is away is told so, whatever becomes of its key
+
+my @parents = $t->converter_pids;
+
+suspend(@parents);
+
+my @known = $t->files('tmp');
+my $refused = $t->connect->send($t->prepare('POST', 'posts', user => 'ann',
+    json => { body => 'x', image_contents => encode_base64('GIF89a', '') },
+    headers => ['Idempotency-Key' => key()]));
+
+$refused->flush;
+ok(wait_for(sub { (() = $t->files('tmp')) == @known + 3 }, 30),
+    'an image to be converted');
+$t->expect_log(qr/connect\(\) to unix:.* failed/);
+$t->stop_redis;
+ok(wait_for(sub {
+    my @statuses = map { $t->get('posts')->{status} } 1 .. 10;
+    return !grep { $_ != 503 } @statuses;
+}, 30), 'each worker knows that Redis is away');
+kill 'CONT', @parents;
+is_problem($refused->response, 415, 'it is none');
+is_deeply([$t->files('tmp')], \@known, 'nothing is left');
 
 done_testing();

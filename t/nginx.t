@@ -48,6 +48,7 @@ my $t = Imagegram->new(
             location /outer/plain/ { root %%DIR%%; }
         }
 
+        location "/api/100% ü/" { imagegram; }
         location /sub/     { imagegram; sub_filter_types *;
             sub_filter posts POSTS; }
         location /added/   { imagegram; addition_types *;
@@ -193,5 +194,24 @@ $_->close for @clients[18 .. 23];
 ok(wait_for(sub { open_files($worker) <= $open }, 30), 'nothing is held')
     or diag(open_files($worker), " > $open");
 is_deeply([$t->worker_pids], [$worker], 'the worker is the same as before');
+
+
+# a path that is not a URL as it is
+
+is($t->get('/api/100%25%20%C3%BC/posts')->{status}, 200, 'an odd path');
+
+my $odd = '/api/100%25%20%C3%BC/';
+
+$r = $t->form("${odd}posts", [author => 'ann', body => 'x',
+    image => Imagegram::Image::png(8, 8)]);
+is($r->{status}, 201, 'a post there');
+is($r->{headers}{location}, "${odd}posts/$r->{json}{PostID}", 'is where');
+is($t->get($r->{headers}{location})->{body}, $r->{body}, 'the Location says');
+$t->comment($r->{json}{PostID});
+
+my ($next) = $t->get("${odd}posts?limit=1")->{headers}{link} =~ /<(.*)>/;
+
+like($next, qr/^\Q${odd}\Eposts\?/, 'and so does the next page');
+is($t->get($next)->{status}, 200, 'which is there');
 
 done_testing();

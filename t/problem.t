@@ -307,4 +307,11 @@ SKIP: {
     is($t->curl(2, 'posts', @h2)->{status}, 200, 'and nothing is stuck');
 }
 
+
+# a body that nobody wants, and that is none
+
+$r = $t->connect->write("GET /posts HTTP/1.1\r\nHost: localhost\r\n"
+    . "Transfer-Encoding: chunked\r\n\r\nnumber\r\n", 'GET')->response;
+is_problem($r, 400, 'a malformed body of a GET');
+
 done_testing();

@@ -228,6 +228,14 @@ is($u->request('POST', length => 0,
     'and for DELETE');
 is_problem($u->request('POST', length => 0), 405, 'a POST that does not');
 
+for my $method ('GET', 'PUT', 'POST', 'patch', 'PATCHED', 'PATCH,DELETE', '') {
+    is_problem($u->request('POST', length => 0,
+        headers => ['X-HTTP-Method-Override' => $method]), 405,
+        "nor for \"$method\"");
+    is(create_request($t, 10, headers => ['X-HTTP-Method-Override' => $method])
+        ->{status}, 201, 'but is one');
+}
+
 $t->delete("posts/$_->{PostID}") for @{ $t->get('posts')->{json}{posts} };
 Imagegram::Tus->new($t, "/uploads/$_")->request('DELETE')
     for map { m{uploads/(.*)\.info} } $t->files('uploads');
