@@ -258,7 +258,8 @@ ngx_http_imagegram_postconfiguration(ngx_conf_t *cf)
 
     ngx_http_imagegram_cache_watch(mcf);
 
-    if (ngx_http_imagegram_task_init(cf) != NGX_OK
+    if (ngx_http_imagegram_user(cf, &mcf->user) != NGX_OK
+        || ngx_http_imagegram_task_init(cf) != NGX_OK
         || ngx_http_imagegram_access_init(cf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -275,6 +276,12 @@ ngx_http_imagegram_init_module(ngx_cycle_t *cycle)
     ngx_http_imagegram_main_conf_t  *mcf;
 
     mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_imagegram_module);
+
+    if (mcf && mcf->used
+        && ngx_http_imagegram_user_check_order(cycle, &mcf->user) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     if (mcf && mcf->open && !ngx_test_config) {
 

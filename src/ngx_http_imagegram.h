@@ -19,6 +19,7 @@
 #include "ngx_http_imagegram_redis.h"
 #include "ngx_http_imagegram_storage.h"
 #include "ngx_http_imagegram_converters.h"
+#include "ngx_http_imagegram_user.h"
 
 
 #define NGX_HTTP_GONE               410
@@ -37,6 +38,9 @@ typedef struct {
                                                 * storage */
     ngx_array_t                       caches;  /* of pointers, one for each
                                                 * owner that has one */
+
+    ngx_http_imagegram_user_t         user;    /* who storages and converters
+                                                * were checked for */
 
     /* what applies where no directive does; NULL: not needed */
 

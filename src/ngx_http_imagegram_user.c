@@ -83,6 +83,27 @@ ngx_http_imagegram_user(ngx_conf_t *cf, ngx_http_imagegram_user_t *user)
 
 
 ngx_int_t
+ngx_http_imagegram_user_check_order(ngx_cycle_t *cycle,
+    ngx_http_imagegram_user_t *user)
+{
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    if (geteuid() != 0 || ccf->user == user->uid) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                  "imagegram was set up for user \"%s\", but workers run as "
+                  "\"%s\": \"user\" must stand in front of \"http\"",
+                  user->name, ccf->username);
+
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
 ngx_http_imagegram_user_check(ngx_conf_t *cf, ngx_http_imagegram_user_t *user,
     ngx_http_imagegram_user_check_pt check, void *data, ngx_err_t *err)
 {

@@ -29,6 +29,14 @@ ngx_int_t ngx_http_imagegram_user(ngx_conf_t *cf,
     ngx_http_imagegram_user_t *user);
 
 /*
+ * Once the whole configuration was read: whether workers will be that user,
+ * which "user" changes where it stands behind "http".  NGX_ERROR: they will
+ * not, which is logged.
+ */
+ngx_int_t ngx_http_imagegram_user_check_order(ngx_cycle_t *cycle,
+    ngx_http_imagegram_user_t *user);
+
+/*
  * Runs check as that user: in a child where nginx runs as root.  Gives what
  * check gave, and its errno in *err; NGX_ERROR: the check could not be run,
  * which is logged.

@@ -87,8 +87,8 @@ sub with_conf {
 
 # --- the default: below the prefix, for the user that nginx falls back to
 
-my ($nobody) = slurp("$t->{build}/ngx_auto_config.h")
-    =~ /#define NGX_USER\s+"(.*)"/;
+my ($nobody, $nogroup) = slurp("$t->{build}/ngx_auto_config.h")
+    =~ /#define NGX_(?:USER|GROUP)\s+"(.*)"/g;
 
 $t->{settings} = { storage => undef };
 $t->{server} = 'location /twice/ { imagegram; }';
@@ -101,12 +101,28 @@ is((stat $t->dir . "/imagegram/$_")[4], $root ? (getpwnam $nobody)[2] : $>,
     "whose \"$_\" is the workers'") for '', @folders, 'id';
 
 SKIP: {
-    skip 'only root may choose a user', 6
+    skip 'only root may choose a user', 8
         if !$root || system 'unshare -m true 2> /dev/null';
 
     fresh('root');
     with_conf(sub { s/^user .*;$/user root;/m },
         sub { is_accepted('for root') });
+
+    # that is known too late, where it has been given to somebody
+
+    fresh('late');
+    with_conf(sub { s/^(user .*;)\n//m; $_ .= "$1\n" }, sub {
+        chown((getpwnam $nobody)[2, 3], $storage, map { "$storage/$_" }
+            @folders);
+
+        my ($status, $output) = $t->check_conf;
+
+        isnt($status, 0, '"user" behind "http"');
+        like($output, qr/\[emerg\] .*set up for user "$nobody", but workers/,
+            'is told');
+    });
+    with_conf(sub { s/^user .*;\n//m; $_ .= "user $nobody $nogroup;\n" },
+        sub { is_accepted('"user" behind "http", but the same') });
 
     # who is no user where there are other files of users
 
