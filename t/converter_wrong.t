@@ -166,15 +166,21 @@ works('after that');
 
 # --- its socket is full
 
-reload(api => "imagegram_converters 50 path=$fake;");
+# some 200 jobs fit into one
+
+my $jobs = 400;
+
+reload(api => "imagegram_converters $jobs path=$fake;",
+    main => 'worker_rlimit_nofile 8192;', connections => 4096);
 $parent = $t->converter_pid;
 suspend($parent);
-@clients = map { $t->upload($png) } 1 .. 50;
+@clients = map { $t->upload($png) } 1 .. $jobs;
 
-ok(wait_for(sub { (() = $t->files('tmp')) == 150 }, 30),
+ok(wait_for(sub { (() = $t->files('tmp')) == 3 * $jobs }, 60),
     'many jobs for one that does not take them');
 is($t->get('posts')->{status}, 200, 'readers do not notice');
 kill 'CONT', $parent;
+Imagegram::HTTP::run(\@clients, 60);
 is_deeply([grep { $_ != 201 } map { $_->response->{status} } @clients], [],
     'all of them are done once it does');
 

@@ -163,8 +163,8 @@ ok(wait_for(sub { !grep { /$id/ } $t->files('tmp') }, 60),
 
 for my $case (
     ['tmp',       0550, 'no file can be made'],
-    ['images',    0550, 'no folder can be made'],
-    ['originals', 0550, 'no folder can be made'],
+    ['images',    0440, 'the folder may not be entered'],
+    ['originals', 0440, 'the folder may not be entered'],
     ['images',    0330, 'the folder cannot be synced'],
     ['originals', 0330, 'the folder cannot be synced'],
 ) {
@@ -181,8 +181,11 @@ for my $case (
         is_problem(form(), 503, $name);
         like(substr($t->log, $logged), qr/\[crit\].*"\Q$storage\E.*\(13: /,
             'said why');
-        is_deeply($t->stored, $before, 'nothing is left');
+    });
 
+    is_deeply($t->stored, $before, 'nothing is left');
+
+    with_mode($mode, $folder, sub {
         is_problem($upload->patch(0, $png), 503, "$name, of an upload");
         is($upload->offset, length $png, 'which has all of its bytes');
         is($t->get('posts')->{status}, 200, 'readers do not notice');
