@@ -8,7 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram;
+use Imagegram qw(spew);
 use Imagegram::FakeRedis;
 use Test::More;
 
@@ -317,6 +317,27 @@ SKIP: {
     like($output, qr/imagegram_converters.*imagegram-convert/, 'and named');
 }
 
+# where it did, in front of what there is
+
+SKIP: {
+    my $dir = $t->dir;
+
+    mkdir "$dir/$_" for 'lib', 'lib/new', 'lib/work';
+    spew("$dir/installed", 'mount -t overlay overlay -o',
+        " lowerdir=/usr/lib,upperdir=$dir/lib/new,workdir=$dir/lib/work",
+        ' /usr/lib 2> /dev/null && mkdir -p /usr/lib/nginx && cp ',
+        $t->converter, ' /usr/lib/nginx/ && exec "$@"', "\n");
+    local $t->{wrap} = "unshare -m sh $dir/installed";
+
+    skip 'nothing can be put there', 1 if system "$t->{wrap} true";
+
+    local $t->{server} = 'location /twice/ { imagegram; }';
+
+    my ($status, $output) = $t->check_conf;
+
+    is($status, 0, 'the default converter is found') or diag($output);
+}
+
 $t->{settings} = {};
 
 
@@ -353,6 +374,8 @@ $t = Imagegram->new(
         location /short/ { imagegram; imagegram_max_body 3; }
         location /other/ { imagegram; imagegram_key_prefix other; }
         location /cdn/ { imagegram; imagegram_image_base //cdn.example/; }
+        location /bare/ { imagegram; imagegram_image_base "//\"cdn\""; }
+        location /none/ { imagegram; imagegram_image_base ""; }
     }',
 )->start;
 
@@ -382,6 +405,12 @@ is_deeply($r->{json}{posts}, [], 'another key prefix, another feed');
 $r = $t->get("/cdn/posts/$post->{PostID}", port => 2);
 
 like($r->{json}{Image}, qr{^//cdn\.example/..?/}, 'another image base');
+
+$r = $t->get("/bare/posts/$post->{PostID}", port => 2);
+like($r->{json}{Image}, qr{^//"cdn"/..?/}, 'one without a slash at its end');
+
+$r = $t->get("/none/posts/$post->{PostID}", port => 2);
+like($r->{json}{Image}, qr{^/..?/}, 'an empty one');
 
 is(scalar(() = $t->log =~ /imagegram_user/g), 1,
     'that the API is open is said once');
