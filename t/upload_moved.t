@@ -44,7 +44,8 @@ sub complete {
     return $u;
 }
 
-# Once its Redis is there, which a location has now that is asked
+# Once its Redis is there, which a location has now that is asked; for the upload
+# only then, since to ask for it would make the post
 
 sub becomes_post {
     my ($u, $location, $name) = @_;
@@ -52,9 +53,12 @@ sub becomes_post {
     my $moved = Imagegram::Tus->new($t, "${location}uploads/" . $u->id);
 
     $t->start_redis unless $t->redis_pid;
-    ok(wait_for(sub { $moved->post }, 60), "$name: it is a post");
-    is($moved->post, "${location}posts/" . $u->id, 'of that location');
-    is($t->get("${location}posts/" . $u->id)->{status}, 200, 'which is served');
+
+    my $post = "${location}posts/" . $u->id;
+
+    ok(wait_for(sub { $t->get($post)->{status} == 200 }, 60),
+        "$name: it is a post");
+    is($moved->post, $post, 'of that location');
 }
 
 sub waits {
