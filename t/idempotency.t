@@ -325,7 +325,7 @@ is(scalar(grep { keys %$_ == 1 } values %ids), 1000,
     'both answers of a pair are the same');
 
 
-# --- what is refused while Redis is away is told so, whatever becomes of its key
+# --- what is refused while Redis is away is told so, whatever its key becomes
 
 my @parents = $t->converter_pids;
 

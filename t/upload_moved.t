@@ -44,8 +44,8 @@ sub complete {
     return $u;
 }
 
-# Once its Redis is there, which a location has now that is asked; for the upload
-# only then, since to ask for it would make the post
+# Once its Redis is there, which a location has now that is asked; for the
+# upload only then, since to ask for it would make the post
 
 sub becomes_post {
     my ($u, $location, $name) = @_;
