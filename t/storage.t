@@ -236,6 +236,21 @@ is_accepted('new: from one that was killed');
 is(slurp("$storage/id"), slurp("$storage/new"), 'is the id');
 
 
+# --- several at once: each finds what another one has just made
+
+for my $n (1 .. 10) {
+    $storage = $t->dir . "/storage_many_$n";
+    $t->{settings} = { storage => $storage };
+
+    my $command = $t->nginx_command('-t');
+    my $said = `for i in 1 2 3 4 5 6; do
+        ($command || echo failed) 2>&1 & done; wait`;
+
+    ok($said !~ /failed/, "six at once, $n: accepted") or diag($said);
+    is((() = glob "$storage/{id,new,*.new,tmp/*}"), 2, 'one id, and no more');
+}
+
+
 # --- file systems
 
 SKIP: {
