@@ -346,7 +346,9 @@ ngx_http_imagegram_comment_location(ngx_http_request_t *r, redisReply *reply)
 
     start = sizeof("{\"CommentID\":\"") - 1;
 
-    if (reply->len < start + IMAGEGRAM_ID_LEN) {
+    if (reply->len < start + IMAGEGRAM_ID_LEN
+        || !imagegram_route_is_id((u_char *) reply->str + start))
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
