@@ -200,6 +200,11 @@ ngx_http_imagegram_storage_folder(ngx_conf_t *cf,
     err = ngx_errno;
 
     if (ngx_http_imagegram_storage_is_folder(path)) {
+
+        /* another nginx was faster, and has put something into it */
+
+        (void) ngx_delete_dir(temp);
+
         return NGX_OK;
     }
 
