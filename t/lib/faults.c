@@ -169,8 +169,6 @@ static uint32_t    who;
     call(fork, -1, EAGAIN)                                                    \
     call(kill, -1, EPERM)                                                     \
     call(posix_spawn, EAGAIN, EAGAIN)                                         \
-    call(posix_spawnattr_init, ENOMEM, ENOMEM)                                \
-    call(posix_spawn_file_actions_init, ENOMEM, ENOMEM)                       \
     call(posix_spawn_file_actions_addopen, ENOMEM, ENOMEM)                    \
     call(posix_spawn_file_actions_adddup2, ENOMEM, ENOMEM)                    \
     call(posix_spawn_file_actions_addclosefrom_np, ENOMEM, ENOMEM)            \
