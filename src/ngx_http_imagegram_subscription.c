@@ -85,6 +85,9 @@ ngx_http_imagegram_subscription_init_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < mcf->caches.nelts; i++) {
         sub = ngx_array_push(&ngx_http_imagegram_subscriptions);
+        if (sub == NULL) {
+            return NGX_ERROR;
+        }
 
         ngx_memzero(sub, sizeof(ngx_http_imagegram_subscription_t));
 
