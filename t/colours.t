@@ -9,10 +9,10 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Compress::Zlib ();
-
 use Imagegram;
 use Imagegram::Image;
+use Imagegram::Profile
+    qw(@d50 bmp fixed gamma iccp profile rgb_profile swapped);
 use Test::More;
 
 
@@ -40,50 +40,7 @@ sub becomes {
 
 # --- profiles
 
-sub profile {
-    my ($space, $class, %tags) = @_;
-
-    my ($table, $data) = (pack('N', scalar keys %tags), '');
-    my $at = 128 + 4 + 12 * keys %tags;
-
-    for my $name (sort keys %tags) {
-        $data .= "\0" x (-length($data) % 4);
-        $table .= $name . pack 'NN', $at + length $data, length $tags{$name};
-        $data .= $tags{$name};
-    }
-
-    return pack('Nx4Na4a4a4x12a4x28', $at + length $data, 0x02400000, $class,
-        $space, $space eq 'CMYK' ? 'Lab ' : 'XYZ ', 'acsp')
-        . pack('N3', 0xf6d6, 0x10000, 0xd32d) . "\0" x 48 . $table . $data;
-}
-
-sub fixed { return pack 'N*', map { int($_ * 65536 + 0.5) } @_ }
-sub xyz   { return "XYZ \0\0\0\0" . fixed(@_) }
-sub gamma { return "curv\0\0\0\0" . pack 'Nnn', 1, $_[0] * 256, 0 }
-
-my @d50 = (wtpt => xyz(0.9642, 1, 0.8249));
-
-# options: class, name
-
-sub rgb_profile {
-    my ($curve, $primaries, %options) = @_;
-
-    my @primaries = @$primaries;
-    my %tags = @d50;
-
-    $tags{desc} = "desc\0\0\0\0" . pack('N/a', "$options{name}\0")
-        . "\0" x 78 if $options{name};
-
-    @tags{qw(rXYZ gXYZ bXYZ)} = map { xyz(@$_) } @primaries;
-    @tags{qw(rTRC gTRC bTRC)} = ($curve) x 3;
-
-    return profile('RGB ', $options{class} // 'mntr', %tags);
-}
-
-# red where sRGB has blue, and the other way round
-
-my @swapped = (gamma(2.2), [[0.1431, 0.0606, 0.7141],
-    [0.3851, 0.7169, 0.0971], [0.4360, 0.2225, 0.0139]]);
+my @swapped = swapped();
 my $profile = rgb_profile(@swapped);
 
 # that of sRGB: a power with a straight start
@@ -122,10 +79,6 @@ my $ink = profile('CMYK', 'prtr', @d50, A2B0 => "mft1\0\0\0\0"
     . pack('C*', 0 .. 255) x 4 . pack('C3', 128, 128, 128) x 15
     . pack('C3', 0, 128, 128) . pack('C*', 0 .. 255) x 3);
 
-sub iccp {
-    return [iCCP => "x\0\0" . Compress::Zlib::compress($_[0])];
-}
-
 
 # --- where profiles are found
 
@@ -154,18 +107,6 @@ for my $case (
         map { [0xe2, "ICC_PROFILE\0$_"] } @parts), @$colour);
 }
 
-# of a BMP, only its last header knows them; red, 8 x 8, then the profile
-
-sub bmp {
-    my ($kind, $at, $length) = @_;
-
-    my $pixels = "\0\0\xff" x 64;
-
-    return pack('a2VVV', 'BM', 0, 0, 138)
-        . pack('V3vvV7x12Vx48V4', 124, 8, 8, 1, 24, (0) x 7, $kind, 0, $at,
-            $length, 0) . $pixels . $profile;
-}
-
 my ($embedded, $linked) = (0x4d424544, 0x4c494e4b);
 my ($at, $length) = (124 + 3 * 64, length $profile);
 
@@ -180,7 +121,7 @@ for my $case (
 ) {
     my ($what, $colour, @place) = @$case;
 
-    becomes($what, bmp(@place), @$colour);
+    becomes($what, bmp($profile, @place), @$colour);
 }
 
 
