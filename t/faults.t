@@ -20,6 +20,7 @@ use File::Temp qw(tempdir);
 use Imagegram qw(alive open_files spew wait_for);
 use Imagegram::Failing;
 use Imagegram::Image;
+use Imagegram::Profile qw(iccp rgb_profile swapped);
 use Imagegram::Requests;
 use Imagegram::Storage qw(age complete_uploads id plant shard swept_twice);
 use Imagegram::Tus;
@@ -30,7 +31,7 @@ plan skip_all => 'the sanitizers\' own library must be the first one'
     if Imagegram->sanitized;
 
 my $all = ($ENV{IMAGEGRAM_FAULTS} // '') eq 'all';
-my $failing = Imagegram::Failing->new(times => $all ? 4 : 1);
+my $failing = Imagegram::Failing->new(times => $all ? 16 : 1);
 my %wrong;
 
 
@@ -64,7 +65,7 @@ sub is_said {
 }
 
 
-# --- nginx -t, without a storage and with one
+# --- nginx -t: without a storage, with one, and where defaults are used
 
 my $conf = Imagegram->new(
     preload  => $failing->library,
@@ -86,18 +87,29 @@ my $conf = Imagegram->new(
         }
     }',
 );
+my $defaults = Imagegram->new(
+    preload  => $failing->library,
+    redis    => undef,
+    settings => { redis => undef, storage => undef, sweep => undef },
+);
 
-$conf->expect_log(qr/./);
+for my $t ($conf, $defaults) {
+    $t->expect_log(qr/./);
 
-for my $folders ([$conf->storage, $conf->dir . '/another'], []) {
-    my ($status, $said);
+    for my $fresh (1, 0) {
+        my ($status, $said);
 
-    while (my ($call) = $failing->next('m', sub {
-        remove_tree(@$folders);
-        ($status, $said) = $conf->check_conf;
-    })) {
-        came($call, 'nginx -t', $status,
-            $status && ($status != 1 || !is_said($call, $said)));
+        while (my ($call) = $failing->next('m', sub {
+            remove_tree(map { $t->dir . "/$_" } qw(storage another imagegram))
+                if $fresh;
+            ($status, $said) = $t->check_conf;
+        })) {
+            came($call, 'nginx -t', $status,
+                $status && ($status != 1 || !is_said($call, $said)));
+        }
+
+        is($status, 0, 'nginx -t: a configuration once nothing fails')
+            or diag($said);
     }
 }
 
@@ -270,11 +282,18 @@ none_is_wrong('an upload that is complete becomes a post', 'a recovery') if $all
 # --- a child, by hand, for each format
 
 my $folder = tempdir(CLEANUP => 1);
+my $profile = rgb_profile(swapped());
+my $photo = Imagegram::Image::jpeg(64, 48);
 my %pictures = (
-    PNG         => Imagegram::Image::png(4, 4),
+    PNG         => Imagegram::Image::png(9, 9, type => 6, chunks => [
+        [gAMA => pack 'N', 90000]]),
+    profile     => Imagegram::Image::png(9, 9, chunks => [iccp($profile)]),
+    palette     => Imagegram::Image::png(9, 9, type => 3),
     interlaced  => Imagegram::Image::png(9, 9, interlaced => 1),
-    BMP         => Imagegram::Image::bmp(9, 9),
-    JPEG        => Imagegram::Image::jpeg(64, 48),
+    BMP         => Imagegram::Profile::bmp($profile, 0x4d424544, 124 + 3 * 64,
+        length $profile),
+    JPEG        => Imagegram::Image::with_segments($photo,
+        Imagegram::Image::exif(6), [0xe2, "ICC_PROFILE\0\1\1$profile"]),
     progressive => Imagegram::Image::jpeg(64, 48, options => ['-progressive']),
 );
 

@@ -184,6 +184,8 @@ static uint32_t    who;
     call(getpriority, -1, EPERM)                                              \
     call(setpriority, -1, EPERM)                                              \
     call(prctl, -1, EPERM)                                                    \
+    call(signal, -1, EINVAL)                                                  \
+    call(__cxa_atexit, -1, ENOMEM)                                            \
     call(seccomp_init, 0, ENOMEM)                                             \
     call(seccomp_export_bpf, -ENOMEM, ENOMEM)                                 \
     call(cmsPlugin, 0, ENOMEM)                                                \

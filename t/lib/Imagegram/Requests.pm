@@ -48,6 +48,11 @@ my %requests = (
             image => $_[0]{image});
         ['POST', 'posts', @ann, body => $body,
             headers => ['Content-Type' => $type]] },
+    'POST posts, mirrored' => sub {
+        my ($type, $body) = Imagegram::Body::multipart(author => 'ann',
+            body => 'x', image => $_[0]{image});
+        ['POST', '/mirrored/posts', port => 2, body => $body,
+            headers => ['Content-Type' => $type]] },
     'POST posts, JSON'     => sub {
         ['POST', 'posts', @ann, headers => ['Idempotency-Key' => key(@_)],
             json => { body => 'x',
@@ -93,6 +98,15 @@ sub options {
                 imagegram;
                 imagegram_cache zone=feed:1m;
                 imagegram_allow_origin https://example.com;
+            }
+            location /mirrored/ {
+                imagegram;
+                client_body_in_file_only clean;
+                mirror /mirror;
+            }
+            location /mirror {
+                internal;
+                return 204;
             }
         }',
     );
