@@ -21,7 +21,7 @@ my @red = (255, 0, 0);
 my @grey = (128, 128, 128);
 
 
-sub segment { return pack('CCn', 0xff, $_[0], 2 + length $_[1]) . $_[1] }
+sub segment { return Imagegram::Image::segment(@_) }
 
 my $jpeg = Imagegram::Image::plain_jpeg(@red);
 my $exif = segment(@{ Imagegram::Image::exif(3) });
@@ -119,44 +119,30 @@ cmp_ok(Imagegram::Image::psnr(map { Imagegram::Image::decode($_) }
 
 
 # Progressive and grey: a scan for the mean of each block, and scans for one
-# frequency each, which all are zero.
+# frequency each.
 
 sub scans {
     my ($width, $height, $scans) = @_;
 
-    my $n = int(($width + 7) / 8) * int(($height + 7) / 8);
-    my $zeros = "\0" x int(($n + 7) / 8);
-    my ($left, $bits) = ($n, '');
-
-    # 10 and 14 bits: that many blocks and 16384; 0: one
-
-    while ($left >= 16_384) {
-        my $run = $left < 32_768 ? $left : 32_767;
-
-        $bits .= sprintf '10%014b', $run - 16_384;
-        $left -= $run;
-    }
-
-    $bits .= '0' x $left;
-    $bits .= '1' x (-length($bits) % 8);
-
-    my $runs = pack('B*', $bits) =~ s/\xff/\xff\0/gr;
-
-    return join '', "\xff\xd8",
-        segment(0xdb, "\0" . "\1" x 64),
-        segment(0xc2, pack 'CnnC4', 8, $height, $width, 1, 1, 0x11, 0),
-        segment(0xc4, "\0" . pack('C16', 1, (0) x 15) . "\0"),
-        segment(0xc4, "\x10" . pack('C16', 1, 1, (0) x 14) . "\0\xe0"),
-        segment(0xda, "\1\1\0\0\0\0"), $zeros,
-        map({ (segment(0xda, "\1\1\0" . pack('CC', $_, $_) . "\0"), $runs) }
-            1 .. $scans - 1),
-        "\xff\xd9";
+    return Imagegram::Image::progressive_jpeg($width, $height, 1,
+        map { [1, $_, 0, 0] } 0 .. $scans - 1);
 }
 
 my $bound = 'declares more than can be decoded in bounded time and memory';
 
 shows($t, '32 scans', scans(16, 16, 32), [], 300, 300, \@grey);
 refused($t, $bound, '33 scans', scans(16, 16, 33));
+
+# in colour, and bit by bit
+
+my @scans = Imagegram::Image::all_scans(3);
+my ($most, $all) = map { Imagegram::Image::progressive_jpeg(16, 16, 3, @$_) }
+    [@scans[0 .. 31]], \@scans;
+
+shows($t, '32 of all scans', $most, [], 300, 300, \@grey);
+like(Imagegram::Image::filter($all, 'djpeg', '-strict'),
+    qr/\AP6\n16 16\n255\n\x80+\z/, 'all scans are a valid JPEG');
+refused($t, $bound, 'all scans', $all);
 
 shows($t, '3 million blocks', scans(14_400, 14_400, 2), ['--timeout=300s'],
     300, 300, \@grey);

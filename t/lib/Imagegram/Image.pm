@@ -332,8 +332,7 @@ sub plain_jpeg {
 
     my $data = pack('B*', $bits) =~ s/\xff/\xff\0/gr;
 
-    return "\xff\xd8" . join('', map { pack('CCn', 0xff, $_->[0],
-        2 + length $_->[1]) . $_->[1] }
+    return "\xff\xd8" . join('', map { segment(@$_) }
         [0xdb, "\0" . "\1" x 64],
         [0xc0, pack('CnnC', 8, 16, 16, $n)
             . join('', map { pack 'C3', $_, 0x11, 0 } 1 .. $n)],
@@ -344,16 +343,74 @@ sub plain_jpeg {
 }
 
 
+# A progressive JPEG of one component or three, all of whose coefficients are
+# zero.  A scan each for [component, coefficient, Ah, Al]: from bit Ah, or 0
+# where it is the first one, down to bit Al.
+
+sub progressive_jpeg {
+    my ($width, $height, $components, @scans) = @_;
+
+    my $n = int(($width + 7) / 8) * int(($height + 7) / 8);
+    my $means = "\0" x int(($n + 7) / 8);      # a bit for each block
+    my ($left, $bits) = ($n, '');
+
+    # 10 and 14 bits: that many blocks and 16384 are zero; 0: one is
+
+    while ($left >= 16_384) {
+        my $run = $left < 32_768 ? $left : 32_767;
+
+        $bits .= sprintf '10%014b', $run - 16_384;
+        $left -= $run;
+    }
+
+    $bits .= '0' x $left;
+    $bits .= '1' x (-length($bits) % 8);
+
+    my $runs = pack('B*', $bits) =~ s/\xff/\xff\0/gr;
+
+    return join '', "\xff\xd8",
+        segment(0xdb, "\0" . "\1" x 64),
+        segment(0xc2, pack('CnnC', 8, $height, $width, $components)
+            . join('', map { pack 'C3', $_, 0x11, 0 } 1 .. $components)),
+        segment(0xc4, "\0" . pack('C16', 1, (0) x 15) . "\0"),
+        segment(0xc4, "\x10" . pack('C16', 1, 1, (0) x 14) . "\0\xe0"),
+        map({
+            my ($component, $k, $from, $to) = @$_;
+            segment(0xda, pack 'C6', 1, $component, 0, $k, $k,
+                $from << 4 | $to), $k ? $runs : $means;
+        } @scans), "\xff\xd9";
+}
+
+
+# All scans that there can be of so many components: each bit of each
+# coefficient by itself
+
+sub all_scans {
+    my ($components) = @_;
+
+    return map {
+        my $component = $_;
+        map {
+            my $k = $_;
+            map { [$component, $k, $_ == 13 ? 0 : $_ + 1, $_] }
+                reverse 0 .. 13;
+        } 0 .. 63;
+    } 1 .. $components;
+}
+
+
+# marker, data
+
+sub segment { return pack('CCn', 0xff, $_[0], 2 + length $_[1]) . $_[1] }
+
+
 # A JPEG with segments put in behind SOI: ([0xe1, data], ...)
 
 sub with_segments {
     my ($jpeg, @segments) = @_;
 
-    my $bytes = join '', map {
-        pack('CCn', 0xff, $_->[0], 2 + length $_->[1]) . $_->[1]
-    } @segments;
-
-    return substr($jpeg, 0, 2) . $bytes . substr $jpeg, 2;
+    return substr($jpeg, 0, 2) . join('', map { segment(@$_) } @segments)
+        . substr $jpeg, 2;
 }
 
 
