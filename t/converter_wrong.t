@@ -77,7 +77,8 @@ my %wrong = (
         [qw(no_author author_control author_crlf author_long)],
     'a bad body' => [qw(no_body body_utf8 body_crlf)],
     'another size than the JPEG has' => ['jpeg_size'],
-    'what it wrote is no JPEG' => [qw(no_jpeg no_magic)],
+    'what it wrote is no JPEG' =>
+        [qw(no_jpeg short_jpeg magic_0 magic_1 magic_2)],
     'another size than the original has, or may have' =>
         [qw(original_size original_large)],
 );

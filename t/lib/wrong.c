@@ -41,6 +41,7 @@ static void wrong_set_texts(wrong_answer_t *a, const char *author,
     const char *body);
 static void wrong_set_size(int fd, uint64_t *size, uint64_t n);
 static void wrong_write(int fd, const char *bytes, size_t n);
+static void wrong_write_at(int fd, off_t offset, const char *text);
 
 
 int
@@ -150,9 +151,7 @@ wrong_prepare(wrong_answer_t *a, imagegram_job_t *job, int *fds)
 
     wrong_set_size(fds[IMAGEGRAM_FD_JPEG], &r->jpeg_size, WRONG_JPEG_SIZE);
 
-    if (pwrite(fds[IMAGEGRAM_FD_JPEG], "\xff\xd8\xff", 3, 0) != 3) {
-        exit(1);
-    }
+    wrong_write_at(fds[IMAGEGRAM_FD_JPEG], 0, "\xff\xd8\xff");
 
     if (job->kind == IMAGEGRAM_BODY_IMAGE) {
         r->original_size = lseek(fds[IMAGEGRAM_FD_BODY], 0, SEEK_END);
@@ -243,10 +242,17 @@ wrong_spoil(wrong_answer_t *a, const char *says, imagegram_job_t *job,
     } else if (wrong_is("no_jpeg")) {
         wrong_set_size(fds[IMAGEGRAM_FD_JPEG], &r->jpeg_size, 0);
 
-    } else if (wrong_is("no_magic")) {
-        wrong_set_size(fds[IMAGEGRAM_FD_JPEG], &r->jpeg_size, 0);
-        wrong_set_size(fds[IMAGEGRAM_FD_JPEG], &r->jpeg_size,
-                       WRONG_JPEG_SIZE);
+    } else if (wrong_is("short_jpeg")) {
+        wrong_set_size(fds[IMAGEGRAM_FD_JPEG], &r->jpeg_size, 2);
+
+    } else if (wrong_is("magic_0")) {
+        wrong_write_at(fds[IMAGEGRAM_FD_JPEG], 0, "\xfe");
+
+    } else if (wrong_is("magic_1")) {
+        wrong_write_at(fds[IMAGEGRAM_FD_JPEG], 1, "\xd9");
+
+    } else if (wrong_is("magic_2")) {
+        wrong_write_at(fds[IMAGEGRAM_FD_JPEG], 2, "\xfe");
 
     } else if (wrong_is("original_size")) {
         r->original_size--;
@@ -294,6 +300,17 @@ static void
 wrong_write(int fd, const char *bytes, size_t n)
 {
     if (write(fd, bytes, n) != (ssize_t) n) {
+        exit(1);
+    }
+}
+
+
+static void
+wrong_write_at(int fd, off_t offset, const char *text)
+{
+    ssize_t  n = strlen(text);
+
+    if (pwrite(fd, text, n, offset) != n) {
         exit(1);
     }
 }
