@@ -4,7 +4,7 @@
 # make test         script/test
 # make rounds       faults of Redis, ROUNDS=10000 times, as shipped and under
 #                   AddressSanitizer: two minutes
-# make faults       each call that may fail does, again for each kind of request:
+# make faults       each call that may fail does so, for each kind of request:
 #                   ten minutes
 # make valgrind     VALGRIND=... tests with nginx under memcheck: five minutes
 # make bench        figures on the event loop, requests, memory, uploads, images
@@ -67,8 +67,8 @@ IMAGEGRAM_CONVERTER ?=	/usr/lib/nginx/imagegram-convert
 export IMAGEGRAM_CONVERTER
 
 
-.PHONY:		all install run test rounds faults valgrind bench bench-scale fuzz \
-		check coverage clean
+.PHONY:		all install run test rounds faults valgrind bench bench-scale \
+		fuzz check coverage clean
 
 all:		$(BUILD)/Makefile
 	@$(MAKE) -s -f $(BUILD)/Makefile -C $(NGX_SRC) modules
