@@ -37,32 +37,7 @@ my $t = Imagegram->new(
 my @posts = reverse $t->seed(60);
 
 
-# what a page costs
-
-sub scripts_of {
-    my ($calls) = $_[0]->redis(qw(INFO commandstats))
-        =~ /^cmdstat_evalsha:calls=(\d+)/m;
-    return $calls // 0;
-}
-
-sub scripts { scripts_of($t) }
-
-# the subscription is confirmed a moment after the start
-
-sub cached_by {
-    my ($server, $path, %options) = @_;
-
-    return wait_for(sub {
-        $server->get($path, %options);
-        my $before = scripts_of($server);
-        $server->get($path, %options) for 1 .. 10;
-        scripts_of($server) == $before;
-    }, 10);
-}
-
-sub cached { cached_by($t, @_) }
-
-ok(cached('posts'), 'pages are cached');
+ok($t->caches('posts'), 'pages are cached');
 
 my $plain = $t->get('/plain/posts?limit=7', port => 2);
 
@@ -108,7 +83,7 @@ is_deeply([map { $_->{PostID} } @$walked], \@posts, 'the walk meets all');
 
 my $next = $t->get('posts?limit=7')->{json}{nextPage};
 
-ok(cached("posts?limit=3&nextPage=$next"), 'later pages are cached, too');
+ok($t->caches("posts?limit=3&nextPage=$next"), 'later pages are cached, too');
 
 
 # pages depend on the location
@@ -156,7 +131,7 @@ for my $path ('/posts?limit=2', '/elsewhere/posts?limit=2') {
     $r = $t->get('posts', @gzip);
     like(gunzip($r->{body}), qr/$new->{CommentID}/,
         'a change is in the compressed page');
-    ok(cached('posts', @gzip), 'which is cached again');
+    ok($t->caches('posts', @gzip), 'which is cached again');
 
     $r = $t->get('/nogzip/posts', @gzip, port => 2);
     ok(!$r->{headers}{'content-encoding'}, 'gzip=off: not compressed');
@@ -185,10 +160,10 @@ sub gunzip {
 # what is not cached
 
 {
-    my $before = scripts();
+    my $before = $t->scripts;
 
     $t->get('posts?images=base64&limit=1') for 1 .. 3;
-    is(scripts() - $before, 3, 'pages with images are not cached');
+    is($t->scripts - $before, 3, 'pages with images are not cached');
 }
 
 
@@ -226,7 +201,7 @@ sub page {
 # reload
 
 $t->reload;
-ok(cached('posts'), 'after a reload pages are cached');
+ok($t->caches('posts'), 'after a reload pages are cached');
 
 my $late = $t->comment($posts[50])->{CommentID};
 
@@ -243,7 +218,7 @@ like($t->get('posts')->{body}, qr/$late/, 'and right');
     }, 20), 'a zone stays with its posts');
 }
 
-ok(cached('posts'), 'who goes on serves them');
+ok($t->caches('posts'), 'who goes on serves them');
 
 
 # a Redis that comes back
@@ -255,7 +230,7 @@ ok(wait_for(sub { $t->get('posts')->{status} == 503 }, 20),
 $t->start_redis;
 ok(wait_for(sub { $t->get('posts')->{status} == 200 }, 20),
     'it comes back');
-ok(cached('posts'), 'and pages are cached');
+ok($t->caches('posts'), 'and pages are cached');
 
 
 # what is too short to be compressed is one page for all
@@ -265,14 +240,14 @@ my $short = Imagegram->new(
     http     => 'gzip on; gzip_types application/json;',
 )->start;
 
-ok(cached_by($short, 'posts'), 'a short page is cached');
+ok($short->caches('posts'), 'a short page is cached');
 
-my $asked = scripts_of($short);
+my $asked = $short->scripts;
 my $r = $short->get('posts', @gzip);
 
 is($r->{body}, '{"posts":[]}', 'who wants it compressed gets it as it is');
 is($r->{headers}{'content-encoding'}, undef, 'not compressed');
-is(scripts_of($short), $asked, 'from the cache');
+is($short->scripts, $asked, 'from the cache');
 
 
 # a zone with little room

@@ -395,14 +395,12 @@ sub newest { body(get_feed($_[0])) =~ /^\{"posts":\[.*?"PostID":"(.*?)"/ && $1 }
 SKIP: {
     skip 'memcpy is the sanitizer\'s own', 5 if $t->sanitized;
 
-    my $shim = $t->top . '/t/lib/kill_in_memcpy.c';
     my $folder = File::Temp::tempdir(CLEANUP => 1);
 
     chmod 0777, $folder;
-    system(qw(cc -shared -fPIC -O1 -fno-builtin -o), "$folder/shim.so", $shim,
-        qq(-DTRIGGER="$folder/trigger"), '-DTEXT="{\\"posts\\":["') == 0
-        or die "$shim does not compile\n";
-
+    Imagegram->compile('kill_in_memcpy.c', "$folder/shim.so",
+        qw(-shared -fPIC -O1 -fno-builtin),
+        qq(-DTRIGGER="$folder/trigger"), '-DTEXT="{\\"posts\\":["');
     fresh(preload => "$folder/shim.so");
     $t->expect_log(qr/exited on signal 9/, qr/zone "feed" was locked by/);
 

@@ -239,9 +239,8 @@ serves('after that');
 
 # --- a child that hangs; others wait no longer than that
 
-$t->reload(settings => { converters => '1 queue=2 timeout=2s'
+$t->replace_workers(settings => { converters => '1 queue=2 timeout=2s'
     . ' path=%%CONVERTER%%' });
-ok(wait_for(sub { $t->worker_pids == 1 }, 30), 'reloaded');
 
 $before = $t->stored;
 $c = $t->upload($slow);
@@ -299,8 +298,7 @@ $u = Imagegram::Tus->create($t, $png);
 
 my $deaths = () = $t->log =~ /imagegram-convert died/g;
 
-$t->reload(settings => { converters => '1 path=%%DIR%%/broken' });
-ok(wait_for(sub { $t->worker_pids == 1 }, 30), 'reloaded');
+$t->replace_workers(settings => { converters => '1 path=%%DIR%%/broken' });
 
 is($u->patch(0, $png)->{status}, 503, 'a complete upload, but no post');
 
@@ -324,8 +322,8 @@ is($t->get('posts/' . $u->id)->{status}, 200, 'which is served');
 SKIP: {
     skip 'AddressSanitizer does not give up memory', 1 if $t->sanitized;
 
-    $t->reload(settings => { converters => '1 memory=1m path=%%CONVERTER%%' });
-    ok(wait_for(sub { $t->worker_pids == 1 }, 30), 'reloaded');
+    $t->replace_workers(
+        settings => { converters => '1 memory=1m path=%%CONVERTER%%' });
 
     $before = $t->stored;
     $r = $t->form('posts', [author => 'a', body => 'b', image => $slow]);

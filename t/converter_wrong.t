@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(alive slurp spew suspend wait_for);
+use Imagegram qw(alive spew suspend wait_for);
 use Imagegram::Assert;
 use Imagegram::Image;
 use Imagegram::Tus;
@@ -19,11 +19,8 @@ use Test::More;
 my $t = Imagegram->new(http => 'imagegram_max_author 10;
     imagegram_max_image_size 1m;');
 my $fake = $t->dir . '/wrong';
-my $source = $t->top . '/t/lib/wrong.c';
 
-system(qw(cc -Wall -Wextra -Werror -o), $fake, $source) == 0
-    or die "$source does not compile\n";
-
+Imagegram->compile('wrong.c', $fake);
 $t->{api} = "imagegram_converters 2 timeout=1s path=$fake;";
 $t->expect_log(qr/unknown process \d+ exited on signal 9/);
 
@@ -43,15 +40,6 @@ sub said { scalar(() = $t->log =~ /$_[0]/g) }
 sub said_once_more {
     my ($before, $message, $name) = @_;
     is(said($message), $before + 1, "$name: said once");
-}
-
-# Reloads, and only new ones are there
-
-sub reload {
-    my (%options) = @_;
-
-    $t->reload(%options);
-    ok(wait_for(sub { $t->worker_pids == 1 }, 30), 'reloaded');
 }
 
 sub works {
@@ -171,7 +159,9 @@ works('after that');
 
 my $jobs = 400;
 
-reload(api => "imagegram_converters $jobs path=$fake;",
+# who has to wait until all of them are sent is not given up
+$t->replace_workers(
+    api  => "imagegram_converters $jobs timeout=5m path=$fake;",
     main => 'worker_rlimit_nofile 8192;', connections => 4096);
 $parent = $t->converter_pid;
 suspend($parent);
@@ -188,7 +178,7 @@ is_deeply([grep { $_ != 201 } map { $_->response->{status} } @clients], [],
 
 # --- a body that the worker may not open again, for the converter to read
 
-reload(api => "imagegram_converters 1 path=$fake;");
+$t->replace_workers(api => "imagegram_converters 1 path=$fake;");
 $parent = $t->converter_pid;
 suspend($parent);
 @clients = $t->upload($png);
@@ -217,7 +207,7 @@ works('after that');
 
 # --- worker_shutdown_timeout, while it is silent
 
-reload(main => 'worker_shutdown_timeout 1s;',
+$t->replace_workers(main => 'worker_shutdown_timeout 1s;',
     api => "imagegram_converters 2 path=$fake;");
 ($worker) = $t->worker_pids;
 $parent = $t->converter_pid;

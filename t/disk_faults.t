@@ -30,15 +30,13 @@ my $t = Imagegram->new(
     preload  => "$folder/bad_disk.so",
     settings => { converters => "1 timeout=5m path=$folder/convert" },
 );
-my $source = $t->top . '/t/lib/bad_disk.c';
 my $storage = $t->storage;
 my $control = "$folder/control";
 
 chmod 0755, $folder;
 disk();
-system(qw(cc -shared -fPIC -Wall -Wextra -Werror -o), "$folder/bad_disk.so",
-    qq(-DCONTROL="$control"), qq(-DSTORAGE="$storage"), $source) == 0
-    or die "$source does not compile\n";
+Imagegram->compile('bad_disk.c', "$folder/bad_disk.so", qw(-shared -fPIC),
+    qq(-DCONTROL="$control"), qq(-DSTORAGE="$storage"));
 
 spew("$folder/convert", join "\n", '#!/bin/sh',
     "export LD_PRELOAD=$folder/bad_disk.so",

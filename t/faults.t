@@ -231,8 +231,7 @@ is(post(), 201, 'a converter that cannot start is started again');
 
 # --- the sweeper
 
-$t->reload(settings => { %{ $t->{settings} }, sweep => '50ms' });
-wait_for(sub { $t->worker_pids == 1 }, 30) or die "the old worker stays\n";
+$t->replace_workers(settings => { %{ $t->{settings} }, sweep => '50ms' });
 ($worker) = $t->worker_pids;
 
 while (my ($call, $done) = $failing->next('m', sub {

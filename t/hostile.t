@@ -41,11 +41,8 @@ my $t = Imagegram->new(server => join '', map { "
 plan skip_all => 'the sanitizers\' own library must be the first one'
     if $t->sanitized;
 
-my $source = $t->top . '/t/lib/hostile.c';
-
 chmod 0777, $folder;
-system(qw(cc -shared -fPIC -Wall -Wextra -Werror -o), "$folder/hostile.so",
-    $source) == 0 or die "$source does not compile\n";
+Imagegram->compile('hostile.c', "$folder/hostile.so", qw(-shared -fPIC));
 
 for my $attempt (map { $_->[0] } @attempts) {
     spew("$folder/$attempt", join "\n", '#!/bin/sh',

@@ -22,14 +22,12 @@ plan skip_all => 'the sanitizers have an allocator of their own'
 
 my $folder = tempdir(CLEANUP => 1);
 my $control = "$folder/control";
-my $source = Imagegram->top . '/t/lib/no_memory.c';
 
 chmod 0755, $folder;
 spew($control, pack 'i3', 0, 0, 0);
 chmod 0666, $control;
-system(qw(cc -shared -fPIC -Wall -Wextra -Werror -fno-builtin),
-    qq(-DCONTROL="$control"), '-o', "$folder/no_memory.so", $source) == 0
-    or die "$source does not compile\n";
+Imagegram->compile('no_memory.c', "$folder/no_memory.so",
+    qw(-shared -fPIC -fno-builtin), qq(-DCONTROL="$control"));
 
 my $t = Imagegram->new(
     Imagegram::Requests::options(),

@@ -11,15 +11,13 @@ use lib "$FindBin::Bin/lib";
 
 use Imagegram qw(spew wait_for);
 use Imagegram::Assert;
-use Imagegram::FakeRedis;
+use Imagegram::FakeRedis qw(bulk);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
 
 my $id = '83df3a6c-1487-41c5-815a-faef8c154816';
 my $cid = '00000000-0000-4000-8000-0000000000';    # and two digits
-
-sub bulk { '$' . length($_[0]) . "\r\n$_[0]\r\n" }
 
 # the comment that was asked for
 

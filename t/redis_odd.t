@@ -12,7 +12,7 @@ use lib "$FindBin::Bin/lib";
 
 use Imagegram qw(wait_for);
 use Imagegram::Assert;
-use Imagegram::FakeRedis;
+use Imagegram::FakeRedis qw(bulk);
 use Imagegram::Image;
 use Imagegram::Tus qw(metadata tus_request);
 use Test::More;
@@ -20,8 +20,6 @@ use Test::More;
 
 my $id = '83df3a6c-1487-41c5-815a-faef8c154816';
 my $cid = '00000000-0000-4000-8000-000000000000';
-
-sub bulk { '$' . length($_[0]) . "\r\n$_[0]\r\n" }
 
 my %replies = (
     status  => "+OK\r\n",
@@ -46,6 +44,10 @@ my %texts = (
 $replies{$_} = bulk($texts{$_}) for keys %texts;
 
 my @names = sort keys %replies;
+
+# a connection each: locations whose settings are the same share one, and some
+# of these replies end it
+
 my $distinct = 1000;
 
 my $t = Imagegram->new(
@@ -117,7 +119,6 @@ for my $case (
 }
 
 is_deeply([$t->files('tmp')], [], 'nothing is left in tmp/');
-
 
 # nor elsewhere, but of posts that are said to be, and where nobody knows
 

@@ -17,13 +17,12 @@ use Test::More;
 use Time::HiRes qw(time);
 
 use Imagegram qw(memory open_files wait_for);
-use Imagegram::FakeRedis;
+use Imagegram::FakeRedis qw(bulk);
 
 
 my $rounds = $ENV{IMAGEGRAM_ROUNDS} // 1000;
 my $locations = 100;
 
-sub bulk { '$' . length($_[0]) . "\r\n$_[0]\r\n" }
 sub half { substr $_[0], 0, int rand length $_[0] }
 
 # from the right reply to what is sent, and the statuses that may come of it

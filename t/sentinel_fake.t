@@ -12,7 +12,7 @@ use lib "$FindBin::Bin/lib";
 
 use Imagegram qw(slurp spew wait_for);
 use Imagegram::Assert;
-use Imagegram::FakeRedis;
+use Imagegram::FakeRedis qw(bulk);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -33,7 +33,6 @@ sub redis {
 my ($a, $b) = (redis(), redis());
 my $replica = redis('--replicaof 127.0.0.1', $a->port);
 
-sub bulk { '$' . length($_[0]) . "\r\n$_[0]\r\n" }
 sub at   { "*2\r\n" . bulk($_[0]) . bulk($_[1]) }
 
 # what is answered, and what the log says of it

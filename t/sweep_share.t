@@ -9,17 +9,14 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Fcntl qw(F_WRLCK SEEK_SET);
 use File::Path ();
 
-use Imagegram qw(alive wait_for slurp spew);
+use Imagegram qw(spew wait_for);
 use Imagegram::FakeRedis;
+use Imagegram::Process qw(lock_file);
 use Imagegram::Storage qw(age id number owner plant shard storage_id
     swept_twice);
 use Test::More;
-
-
-use constant F_OFD_SETLK => 37;
 
 
 # the cache talks to Redis, too
@@ -147,20 +144,11 @@ my $second = Imagegram->new(redis => undef, settings => {
 
 # the test is the third
 
-sub hold {
-    my ($path) = @_;
-
-    my $lock = pack 's s x4 q q i x4', F_WRLCK, SEEK_SET, 0, 0, 0;
-
-    open my $file, '+>>', $path or die "$path: $!\n";
-    return fcntl($file, F_OFD_SETLK, $lock) ? $file : undef;
-}
-
 ok(wait_for(sub { -s $t->storage . '/sweep.lock' }, 60), 'swept');
 
 my $lock;
 
-ok(wait_for(sub { $lock = hold($t->storage . '/sweep.lock') }, 60),
+ok(wait_for(sub { $lock = lock_file($t->storage . '/sweep.lock') }, 60),
     'somebody else sweeps');
 $second->start_nginx;
 
@@ -214,7 +202,7 @@ for my $signal (qw(QUIT TERM)) {
     ok(-e $t->storage . "/$last", "$signal in the middle of it");
     like($t->log, qr/swept .* tmp 1, trash 0; .* images 0, originals 0$/m,
         'what was done so far is in the log');
-    ok(hold($t->storage . '/sweep.lock'), 'the lock is free');
+    ok(lock_file($t->storage . '/sweep.lock'), 'the lock is free');
 
     rename $t->storage . '/images', $t->dir . "/images-$signal";
     File::Path::make_path($t->storage . '/images', owner($t));

@@ -28,11 +28,6 @@ my @names = map { $t->dir . "/redis/$_.sock" } 1 .. 3;
 symlink $t->redis_socket, $_ for @names;
 $t->expect_log(qr/connect\(\) to unix:\S+ failed \((?:2|111): /);
 
-sub reload {
-    $t->reload(@_);
-    ok(wait_for(sub { $t->worker_pids == 1 }, 30), 'reloaded');
-}
-
 # One whose bytes are all there while no post can be made
 
 sub complete {
@@ -83,37 +78,38 @@ sub waits {
 
 my $upload = complete();
 
-reload(location => '/new/');
+$t->replace_workers(location => '/new/');
 becomes_post($upload, '/new/', 'another path');
 
 # one of several
 
 $upload = complete();
-reload(server => $t->{server} . 'location /more/ { imagegram; }
+$t->replace_workers(server => $t->{server} . 'location /more/ { imagegram; }
     location /other/ { imagegram; imagegram_key_prefix other; }');
 becomes_post($upload, '/new/', 'its own path beside others');
 
 # another address, or name, of its Redis
 
 $upload = complete();
-reload(server => "imagegram_redis unix:$names[0];");
+$t->replace_workers(server => "imagegram_redis unix:$names[0];");
 becomes_post($upload, '/new/', 'another address');
 
 # two of them: nobody can tell which is meant
 
 $upload = complete();
-reload(server => "imagegram_redis unix:$names[1];
+$t->replace_workers(server => "imagegram_redis unix:$names[1];
     location /more/ { imagegram; imagegram_redis unix:$names[2]; }");
 waits($upload, '/new/', "unix:$names[0] 0 imagegram", 'two other addresses');
-reload(server => "imagegram_redis unix:$names[0];");
+$t->replace_workers(server => "imagegram_redis unix:$names[0];");
 becomes_post($upload, '/new/', 'its address again');
 
 # other posts
 
 $upload = complete();
-reload(server => "imagegram_redis unix:$names[0]; imagegram_key_prefix other;");
+$t->replace_workers(server => "imagegram_redis unix:$names[0];
+    imagegram_key_prefix other;");
 waits($upload, '/new/', "unix:$names[0] 0 imagegram", 'another prefix');
-reload(server => "imagegram_redis unix:$names[0];");
+$t->replace_workers(server => "imagegram_redis unix:$names[0];");
 becomes_post($upload, '/new/', 'its prefix again');
 
 done_testing();

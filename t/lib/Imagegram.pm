@@ -116,6 +116,18 @@ sub storage   { "$_[0]{dir}/storage" }
 sub sanitized { ($ENV{IMAGEGRAM_BUILD} // '') =~ /asan/ }   # of the class, too
 
 
+# Makes a program of a file in t/lib, or with -shared a library to be preloaded
+
+sub compile {
+    my ($class, $name, $program, @options) = @_;
+
+    my $source = "$top/t/lib/$name";
+
+    system(qw(cc -Wall -Wextra -Werror), @options, '-o', $program, $source) == 0
+        or die "$source does not compile\n";
+}
+
+
 # the number of the n-th port, the same at every call
 
 sub port {
@@ -291,6 +303,17 @@ sub reload {
 }
 
 
+# Reloads, and waits until the old workers are gone.
+
+sub replace_workers {
+    my ($self, %options) = @_;
+
+    $self->reload(%options);
+    wait_for(sub { $self->worker_pids == $self->{workers} }, 60)
+        or die "the old workers stay:\n", $self->log(20), "\n";
+}
+
+
 sub nginx_pid { $_[0]{nginx} }
 
 
@@ -393,6 +416,35 @@ sub redis {
     }
 
     return $reply;
+}
+
+
+# How many scripts Redis was asked for
+
+sub scripts {
+    my ($self) = @_;
+
+    my $calls = 0;
+
+    $calls += $_ for $self->redis(qw(INFO commandstats))
+        =~ /^cmdstat_eval\w*:calls=(\d+)/mg;
+
+    return $calls;
+}
+
+
+# Whether a page comes from the cache, once that is trusted: a moment after the
+# start, and after each doubt.
+
+sub caches {
+    my ($self, $path, %options) = @_;
+
+    return wait_for(sub {
+        $self->get($path, %options);
+        my $before = $self->scripts;
+        $self->get($path, %options) for 1 .. 10;
+        $self->scripts == $before;
+    }, 60);
 }
 
 

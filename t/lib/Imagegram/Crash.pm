@@ -15,19 +15,17 @@ package Imagegram::Crash;
 use strict;
 use warnings;
 
-use Fcntl qw(F_WRLCK O_RDWR SEEK_SET);
 use Time::HiRes ();
 
 use Imagegram ();
 use Imagegram::Changes qw(%changes);
 use Imagegram::HTTP ();
 use Imagegram::Image ();
-use Imagegram::Process qw(alive children cmdline slurp wait_for);
+use Imagegram::Process qw(alive children cmdline lock_file slurp wait_for);
 use Imagegram::Steps ();
 use Imagegram::Storage qw(age complete_uploads shard swept_twice);
 
 use constant {
-    F_OFD_SETLK => 37,      # Linux
     HANGS       => 60,      # seconds
     HANGS_AGAIN => 3,       # where what is dead may be missed
     QUIET       => 0.03,    # without a step: it has come to its end
@@ -349,13 +347,11 @@ sub lock {
 sub locks {
     my ($self) = @_;
 
-    my $path = $self->{t}->storage . '/sweep.lock';
-    my $flock = pack 's s x4 q q i x4', F_WRLCK, SEEK_SET, 0, 0, 0;
-
     $self->unlock;
 
-    return sysopen($self->{lock}{file}, $path, O_RDWR)
-        && fcntl($self->{lock}{file}, F_OFD_SETLK, $flock);
+    $self->{lock}{file} = lock_file($self->{t}->storage . '/sweep.lock');
+
+    return defined $self->{lock}{file};
 }
 
 sub unlock { delete $_[0]{lock}{file} }

@@ -46,14 +46,12 @@ sub new {
         known   => 0,
         seen    => {},
     }, $class;
-    my $source = Imagegram->top . '/t/lib/faults.c';
 
     chmod 0755, $folder;
     spew($self->{control}, "\0" x (HEAD + MAX * PLACE));
     chmod 0666, $self->{control};
-    system(qw(cc -shared -fPIC -O2 -Wall -Wextra -Werror -fno-builtin),
-        qq(-DCONTROL="$self->{control}"), '-o', $self->{library}, $source) == 0
-        or die "$source does not compile\n";
+    Imagegram->compile('faults.c', $self->{library},
+        qw(-shared -fPIC -O2 -fno-builtin), qq(-DCONTROL="$self->{control}"));
 
     return $self;
 }

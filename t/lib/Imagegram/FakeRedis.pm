@@ -15,11 +15,19 @@ package Imagegram::FakeRedis;
 use strict;
 use warnings;
 
+use Exporter 'import';
 use IO::Socket::UNIX ();
 use POSIX ();
 use Time::HiRes ();
 
 use Imagegram::Process ();
+
+our @EXPORT_OK = qw(bulk);
+
+
+# A string as Redis sends it
+
+sub bulk { '$' . length($_[0]) . "\r\n$_[0]\r\n" }
 
 
 sub new {

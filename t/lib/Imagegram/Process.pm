@@ -6,11 +6,14 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use Fcntl qw(F_WRLCK O_RDWR SEEK_SET);
 use POSIX ();
 use Time::HiRes ();
 
 our @EXPORT_OK = qw(spawn alive suspend children cmdline memory open_files
-    wait_for slurp spew);
+    wait_for slurp spew lock_file);
+
+use constant F_OFD_SETLK => 37;     # Linux
 
 
 # Starts a shell command with its output appended to a file; gives its pid.
@@ -132,6 +135,21 @@ sub spew {
     open my $file, '>:raw', $path or die "$path: $!\n";
     print {$file} @content;
     close $file or die "$path: $!\n";
+}
+
+
+# Locks the first bytes of a file, or all of it, as nginx does: one of the open
+# file, so it lasts until what this gives is closed.  undef: somebody else has
+# it, or there is no such file.
+
+sub lock_file {
+    my ($path, $length) = @_;
+
+    my $lock = pack 's s x4 q q i x4', F_WRLCK, SEEK_SET, 0, $length // 0, 0;
+
+    sysopen my $file, $path, O_RDWR or return;
+
+    return fcntl($file, F_OFD_SETLK, $lock) ? $file : undef;
 }
 
 

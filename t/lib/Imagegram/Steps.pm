@@ -36,8 +36,7 @@ sub new {
 
     my ($program, $path) = map { $t->dir . "/steps$_" } '', '.sock';
 
-    system(qw(cc -Wall -Wextra -Werror -O2 -o), $program,
-        $t->top . '/t/lib/steps.c') == 0 or die "cc failed\n";
+    $t->compile('steps.c', $program, '-O2');
 
     my $listen = IO::Socket::UNIX->new(Local => $path, Listen => 16)
         or die "$path: $!\n";

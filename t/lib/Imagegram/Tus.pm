@@ -15,6 +15,8 @@ use warnings;
 use Exporter 'import';
 use MIME::Base64 qw(encode_base64);
 
+use Imagegram::Process qw(lock_file);
+
 our @EXPORT_OK = qw(create_request metadata tus_request);
 
 
@@ -154,13 +156,9 @@ sub offset {
 sub lock {
     my ($self) = @_;
 
-    my $lock = pack 's s x4 q q l x4', 1, 0, 0, 1, 0;
+    my $path = $self->{t}->storage . "/uploads/$self->{id}.info";
 
-    open my $file, '+<', "@{[ $self->{t}->storage ]}/uploads/$self->{id}.info"
-        or die "open: $!\n";
-    fcntl $file, 37, $lock or die "F_OFD_SETLK: $!\n";
-
-    return $file;
+    return lock_file($path, 1) // die "$path: $!\n";
 }
 
 
