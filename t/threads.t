@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use Digest::SHA qw(sha1_hex);
 use POSIX ();
+use Time::HiRes qw(sleep);
 
 use Imagegram qw(alive suspend wait_for);
 use Imagegram::Assert;
@@ -20,7 +21,7 @@ use Imagegram::Tus qw(create_request);
 use Test::More;
 
 
-# one thread, for which few may wait; later many
+# one thread, for which four may wait; later many
 my %pool = (
     full  => 'thread_pool default threads=1 max_queue=4;',
     roomy => 'thread_pool default threads=1 max_queue=100;',
@@ -48,23 +49,42 @@ my @blocking;
 unlink $fifo;
 POSIX::mkfifo($fifo, 0666) or die "$fifo: $!\n";
 chmod 0666, $fifo;
-$t->comment($post->{PostID});
 
 sub images { $t->get('posts?images=base64&limit=1') }
 
-# Some of these wait in the thread and for it, others are told that it is busy
+# Those of so many that are not told that it is busy.  A comment is asked for
+# over the same connection to Redis: once it is there, they have come as far.
 
-sub block {
+my $read = "posts/$post->{PostID}/comments/"
+    . $t->comment($post->{PostID})->{CommentID};
+
+sub waiting {
     my ($n) = @_;
 
-    @blocking = map { $t->connect->send($t->prepare('GET',
-        'posts?images=base64')) } 1 .. $n;
-    Imagegram::HTTP::step(\@blocking, 0.1) for 1 .. 5;
-    @blocking = grep { !@{ $_->{responses} } } @blocking;
-    @blocking or die "the thread is not busy\n";
+    my @clients = map { $t->connect->send($t->prepare('GET',
+        'posts?images=base64'))->flush } 1 .. $n;
+
+    $t->get($read)->{status} == 200 or die "Redis is not there\n";
+    Imagegram::HTTP::step(\@clients, 0);
+
+    return grep { !@{ $_->{responses} } } @clients;
+}
+
+# One has the thread, and as many as may wait for it.  Before the first one has
+# it there is no room for the last one.
+
+sub block {
+    my (@more) = @blocking = waiting(8);
+
+    while (@more) {
+        sleep 0.2;
+        push @blocking, @more = waiting(1);
+    }
 }
 
 sub release {
+    return unless @blocking;
+
     open my $file, '>', $fifo or die "$fifo: $!\n";
     is($_->response->{status}, 200, 'the thread is not busy any more')
         for splice @blocking;
@@ -77,7 +97,7 @@ my @posts = map { $t->post } 1 .. 2;
 my $upload = Imagegram::Tus->create($t, $png);
 
 $upload->patch(0, substr $png, 0, 10);
-block(8);
+block();
 
 my $before = $t->stored;
 
@@ -144,7 +164,14 @@ $head = $t->connect->send($t->prepare('HEAD', $upload->path,
 Imagegram::HTTP::step([$head], 0.1) for 1 .. 3;
 is((() = @{ $head->{responses} }), 0, 'HEAD waits for it');
 
-block(8);
+# where its turn comes in between it waits for the thread, too
+
+wait_for(sub {
+    release();
+    block();
+    Imagegram::HTTP::step([$head], 0.5);
+    return @{ $head->{responses} };
+}, 60);
 $r = $head->response;
 is($r->{status}, 200, 'until it cannot any more');
 is($r->{headers}{'upload-offset'}, length $png, 'all bytes are there');
@@ -189,7 +216,7 @@ is($upload->patch(0, $png)->{status}, 204, 'and sends them again');
 # --- what is swept
 
 $t->reload(settings => { sweep => '100ms' });
-block(8);
+block();
 
 my $file = plant($t, 'tmp/' . id() . '.body', 2);
 
@@ -201,14 +228,14 @@ ok(wait_for(sub { !-e "$storage/$file" }, 60), 'it is after that');
 
 # --- what waits for the thread while its worker is to leave at once
 
-$t->reload(settings => {}, main => "$pool{roomy} worker_shutdown_timeout 1s;");
-ok(wait_for(sub { $t->worker_pids == 1 }, 30), 'only one worker is there');
+$t->replace_workers(settings => {},
+    main => "$pool{roomy} worker_shutdown_timeout 1s;");
 
 my ($worker) = $t->worker_pids;
 
 $upload = Imagegram::Tus->create($t, $png);
 $id = $posts[1]{PostID};
-block(1);
+@blocking = waiting(1);
 $patch = $upload->begin(0, $png, length $png);
 
 my $delete = $t->connect->send($t->prepare('DELETE', "posts/$id"))->flush;
