@@ -9,9 +9,9 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(alive slurp wait_for);
+use Imagegram qw(alive wait_for);
 use Imagegram::HTTP;
-use Imagegram::Process ();
+use Imagegram::Process qw(children cmdline);
 use Test::More;
 
 
@@ -20,6 +20,15 @@ use Test::More;
 sub connections {
     my ($t) = @_;
     return -1 + (() = $t->redis(qw(CLIENT LIST)) =~ /^id=/mg);
+}
+
+# A moment later: somebody may be at it still.
+
+sub becomes {
+    my ($code, $n, $name) = @_;
+
+    wait_for(sub { $code->() == $n }, 30);
+    is($code->(), $n, $name);
 }
 
 
@@ -42,7 +51,7 @@ my $nginx = $t->nginx_pid;
 
 $t->stop_nginx('QUIT');
 ok(!alive($nginx), 'it leaves');
-is(connections($t), 0, 'and its connection is closed');
+becomes(sub { connections($t) }, 0, 'and its connection is closed');
 $t->finish;
 
 
@@ -52,17 +61,16 @@ $t = Imagegram->new(workers => 2, settings => { cache => 'off' },
     http => 'proxy_cache_path %%DIR%%/tmp/cached keys_zone=cached:1m;')->start;
 
 ok(wait_for(sub {
-    grep { slurp("/proc/$_/cmdline") =~ /cache (?:manager|loader)/ }
-        Imagegram::Process::children($t->nginx_pid);
+    grep { cmdline($_) =~ /cache (?:manager|loader)/ } children($t->nginx_pid);
 }, 30), 'a process that is no worker');
 $t->post;
-is(connections($t), 2, 'each worker has a connection, and nobody else');
-is((() = $t->converter_pids), 2, 'and a converter');
-is((() = grep { slurp("/proc/$_/cmdline") =~ /imagegram-convert/ }
-    map { Imagegram::Process::children($_) }
-    Imagegram::Process::children($t->nginx_pid)), 2, 'that nobody else has');
+becomes(sub { connections($t) }, 2,
+    'each worker has a connection, and nobody else');
+becomes(sub { scalar(() = $t->converter_pids) }, 2, 'and a converter');
+is((() = grep { cmdline($_) =~ /imagegram-convert/ } map { children($_) }
+    children($t->nginx_pid)), 2, 'that nobody else has');
 
-my @processes = Imagegram::Process::children($t->nginx_pid);
+my @processes = children($t->nginx_pid);
 
 $t->stop_nginx('QUIT');
 is_deeply([grep { alive($_) } @processes], [], 'all of them leave');

@@ -57,7 +57,7 @@ close $_ for splice(@waiting), $listening;
 $t->{redis} = ['--port', $port];
 $t->start_redis;
 
-ok(wait_for(sub { $t->get($_)->{status} == 200 }, 120), "$_: it is there")
+ok(wait_for(sub { $t->get($_)->{status} == 200 }, 60), "$_: it is there")
     for '/posts', '/patient/posts';
 $t->finish;
 
