@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use MIME::Base64 qw(encode_base64);
 
-use Imagegram qw(alive suspend wait_for);
+use Imagegram qw(suspend wait_for);
 use Imagegram::Assert;
 use Imagegram::Image;
 use Test::More;

@@ -13,7 +13,7 @@ use Compress::Zlib ();
 use MIME::Base64 qw(encode_base64);
 use Time::HiRes qw(time);
 
-use Imagegram qw(memory slurp spew);
+use Imagegram qw(memory slurp);
 use Imagegram::Image;
 use Test::More;
 

@@ -10,7 +10,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Imagegram qw(slurp spew suspend wait_for);
+use Imagegram qw(slurp spew wait_for);
 use Imagegram::Assert;
 use Imagegram::Image;
 use Imagegram::Storage qw(id number plant shard swept_twice);

@@ -12,7 +12,7 @@ use lib "$FindBin::Bin/lib";
 
 use Digest::SHA qw(sha1_hex);
 
-use Imagegram qw(slurp spew wait_for);
+use Imagegram qw(slurp wait_for);
 use Imagegram::Assert;
 use Imagegram::Image;
 use Imagegram::Tus qw(create_request);

@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use Digest::SHA qw(sha1_hex);
 
-use Imagegram qw(alive slurp suspend wait_for);
+use Imagegram qw(slurp suspend wait_for);
 use Imagegram::Assert;
 use Imagegram::Image;
 use Imagegram::Tus qw(create_request);
