@@ -275,7 +275,8 @@ while ($all) {
     $t->start_nginx;
 }
 
-none_is_wrong('an upload that is complete becomes a post', 'a recovery') if $all;
+none_is_wrong('an upload that is complete becomes a post', 'a recovery')
+    if $all;
 
 
 # --- a child, by hand, for each format
