@@ -58,6 +58,11 @@ sub images { $t->get('posts?images=base64&limit=1') }
 my $read = "posts/$post->{PostID}/comments/"
     . $t->comment($post->{PostID})->{CommentID};
 
+# what Redis does not know yet is asked for twice
+
+$_->{status} == 200 or die "no images, or no comment\n"
+    for images(), $t->get($read);
+
 sub waiting {
     my ($n) = @_;
 
