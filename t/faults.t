@@ -71,6 +71,7 @@ my $conf = Imagegram->new(
     preload  => $failing->library,
     redis    => undef,
     settings => {
+        cache      => undef,
         redis      => '%%REDIS%% timeout=20s',
         user       => '$remote_user',
         image_base => 'https://images.example.com/',
