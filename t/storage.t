@@ -101,7 +101,7 @@ is((stat $t->dir . "/imagegram/$_")[4], $root ? (getpwnam $nobody)[2] : $>,
     "whose \"$_\" is the workers'") for '', @folders, 'id';
 
 SKIP: {
-    skip 'only root may choose a user', 8
+    skip 'only root may choose a user, and mount', 8
         if !$root || system 'unshare -m true 2> /dev/null';
 
     fresh('root');
