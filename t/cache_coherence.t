@@ -36,7 +36,9 @@ my @options = (
     http     => 'keepalive_requests 1000000;',
 );
 
-my $t = Imagegram->new(@options)->start;
+# it is killed, and what was answered must be there afterwards
+
+my $t = Imagegram->new(@options, redis => ['--appendfsync always'])->start;
 my $second = Imagegram->new(@options, redis => undef);
 
 rmdir $second->dir . '/redis';
