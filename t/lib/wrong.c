@@ -169,10 +169,32 @@ static void
 wrong_spoil(wrong_answer_t *a, const char *says, imagegram_job_t *job,
     int *fds)
 {
+    size_t               i;
     uint64_t             size;
     imagegram_result_t  *r;
 
+    static const struct {
+        const char  *name;
+        const char  *author;
+        const char  *body;
+    } texts[] = {
+        { "no_author", "", "x" },
+        { "author_control", "a\001", "x" },
+        { "author_crlf", "a\r\nb", "x" },
+        { "author_long", "abcdefghijk", "x" },
+        { "no_body", "ann", "" },
+        { "body_utf8", "ann", "\xff" },
+        { "body_crlf", "ann", "a\r\nb" }
+    };
+
     r = &a->result;
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (strcmp(says, texts[i].name) == 0) {
+            wrong_set_texts(a, texts[i].author, texts[i].body);
+            return;
+        }
+    }
 
 #define wrong_is(name)  (strcmp(says, name) == 0)
 
@@ -214,27 +236,6 @@ wrong_spoil(wrong_answer_t *a, const char *says, imagegram_job_t *job,
 
     } else if (wrong_is("field_at_fault")) {
         r->fields[0] = IMAGEGRAM_LONG;
-
-    } else if (wrong_is("no_author")) {
-        wrong_set_texts(a, "", "x");
-
-    } else if (wrong_is("author_control")) {
-        wrong_set_texts(a, "a\001", "x");
-
-    } else if (wrong_is("author_crlf")) {
-        wrong_set_texts(a, "a\r\nb", "x");
-
-    } else if (wrong_is("author_long")) {
-        wrong_set_texts(a, "abcdefghijk", "x");
-
-    } else if (wrong_is("no_body")) {
-        wrong_set_texts(a, "ann", "");
-
-    } else if (wrong_is("body_utf8")) {
-        wrong_set_texts(a, "ann", "\xff");
-
-    } else if (wrong_is("body_crlf")) {
-        wrong_set_texts(a, "ann", "a\r\nb");
 
     } else if (wrong_is("jpeg_size")) {
         r->jpeg_size++;
